@@ -1,0 +1,80 @@
+"""Builds everything a process needs, in order. No import connects to anything; this does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from vacancy.config import Settings
+from vacancy.db.connect import connect, engine_of, sqlite_path
+from vacancy.db.database import Clock, Database, utc_now
+from vacancy.db.durability import require_durability
+from vacancy.db.revision import require_revision
+from vacancy.errors import Missing
+from vacancy.hotel.accounts import take_node
+from vacancy.hotel.admission.batches import Admission, Limits
+from vacancy.hotel.ids import IdSource
+from vacancy.hotel.revisions import REVISIONS
+from vacancy.hotel.sweep import Sweep
+
+
+class House(msgspec.Struct, frozen=True):
+    """What a running process works with."""
+
+    settings: Settings
+    db: Database
+    ids: IdSource
+    admission: Admission
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Database]:
+    """The database alone. Raises `Missing` DATABASE_MISSING for a file that is not there."""
+    if engine_of(settings.url) == "sqlite" and not Path(sqlite_path(settings.url)).exists():
+        raise Missing(
+            "DATABASE_MISSING",
+            f"There is no database at {sqlite_path(settings.url)}.",
+            hint="Run `vacancy init`, or check VACANCY_DATABASE_URL and VACANCY_DATA_DIR.",
+        )
+    db = await connect(settings.url, clock=clock, connections=settings.database_connections)
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[House]:
+    """The database at a revision that we work on, with ids and admission. What admission has
+    accepted is finished before the database closes."""
+    async with open_database(settings, clock) as db:
+        await require_revision(db, REVISIONS)
+        if settings.env == "production" and not settings.allow_unsafe_durability:
+            await require_durability(db)
+        ids = IdSource(await take_node(db), clock)
+        limits = Limits(
+            queue_requests=settings.queue_requests,
+            wait_s=settings.queue_wait_s,
+            lanes_at_once=max(1, settings.database_connections // 2),
+        )
+        admission = Admission(db, ids.next, limits)
+        try:
+            yield House(settings, db, ids, admission)
+        finally:
+            await admission.finish()
+
+
+@asynccontextmanager
+async def sweeping(house: House) -> AsyncIterator[None]:
+    """While this is open, holds whose time is over end within a second, and old keys go."""
+    sweep = Sweep(house.db, house.admission, keep_h=house.settings.idempotency_keep_h)
+    task = asyncio.create_task(sweep.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Speaks to SQLite or PostgreSQL through named statements, and knows nothing else."""

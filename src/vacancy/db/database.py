@@ -1,0 +1,71 @@
+"""What every database of ours can do. SQLite and PostgreSQL each have a file that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from vacancy.db.statement import Engine, Row, SetStatement, Statement
+from vacancy.db.trace import Trace
+
+T = TypeVar("T")
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of a running server. Everything that needs the time is handed one."""
+    return datetime.now(UTC)
+
+
+class Repeat(Exception):
+    """Raised by a repeatable unit that has met a change it must see: run me again."""
+
+
+class Reader(Protocol):
+    """Runs statements. Rows come as structs, in the statement's order."""
+
+    engine: Engine
+
+    async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]: ...
+
+    async def fetch_one(self, statement: Statement[Row], **params: Any) -> Row | None: ...
+
+    async def fetch_set(
+        self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
+    ) -> list[Row]: ...
+
+
+class Transaction(Reader, Protocol):
+    """One transaction. `now` is fixed at its start, so that all it writes bears one instant."""
+
+    now: datetime
+
+    async def execute(self, statement: Statement[Any], **params: Any) -> int:
+        """Runs a change; answers how many rows it touched."""
+        ...
+
+    async def execute_set(
+        self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]
+    ) -> int: ...
+
+
+Unit = Callable[[Transaction], Awaitable[T]]
+
+
+class Database(Reader, Protocol):
+    """One database. `transact` runs a unit of work and commits it, or undoes it whole.
+
+    A unit that is `repeatable` (it has no effect outside its transaction) is run again after a
+    serialization failure or a deadlock. Whoever gives up waiting does not undo a commit: once
+    begun, the unit runs to its end.
+    """
+
+    trace: Trace
+    clock: Clock
+
+    async def transact(
+        self, unit: Unit[T], *, repeatable: bool = True, wait_s: float | None = None
+    ) -> T: ...
+
+    async def close(self) -> None: ...

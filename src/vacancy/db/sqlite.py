@@ -1,0 +1,209 @@
+"""SQLite behind the database protocol.
+
+Reads run at once on the caller's thread: they take microseconds, a thread hop costs more. Writes
+take turns on one connection. Their statements run on the caller's thread too; what may wait, the
+turn to write and the disk's sync at commit, happens on the writer thread. Measured against running
+whole transactions on that thread: the same rate and a third less delay at p99, because two busy
+threads do not fight for the interpreter at each statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vacancy.db.database import Clock, Unit, utc_now
+from vacancy.db.sqlite_file import PresenceLock, WriteTurn
+from vacancy.db.sqlite_session import BUSY_TIMEOUT_MS, SqliteSession, open_connection
+from vacancy.db.statement import Engine, Row, SetStatement, Statement
+from vacancy.db.trace import Trace
+from vacancy.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class SqliteTransaction:
+    """The writer's connection between BEGIN and COMMIT."""
+
+    engine: Engine = "sqlite"
+
+    def __init__(self, session: SqliteSession, now: datetime) -> None:
+        self.now = now
+        self._session = session
+
+    async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
+        return self._session.fetch_all(statement, params)
+
+    async def fetch_one(self, statement: Statement[Row], **params: Any) -> Row | None:
+        rows = self._session.fetch_all(statement, params)
+        return rows[0] if rows else None
+
+    async def fetch_set(
+        self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
+    ) -> list[Row]:
+        return self._session.run_set(statement, rows)[0]
+
+    async def execute(self, statement: Statement[Any], **params: Any) -> int:
+        return self._session.execute(statement, params)
+
+    async def execute_set(self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]) -> int:
+        return self._session.run_set(statement, rows)[1]
+
+
+class SqliteDatabase:
+    """One SQLite file, for one event loop. Open as many as there are loops or processes."""
+
+    engine: Engine = "sqlite"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock = utc_now,
+        vfs: str | None = None,
+        synchronous: str = "FULL",
+    ) -> None:
+        self.path = path.resolve()
+        self.clock = clock
+        self.trace = Trace()
+        self._presence = PresenceLock(self.path)
+        self._turn = WriteTurn(self.path)
+        self._open: Callable[[], SqliteSession] = lambda: SqliteSession(
+            open_connection(self.path, vfs=vfs, synchronous=synchronous), self.trace
+        )
+        try:
+            self._writer = self._open()
+            self._reader = self._open()
+        except BaseException:
+            self._turn.close()
+            self._presence.release()
+            raise
+        self._heavy_reader: SqliteSession | None = None
+        self._heavy_thread = ThreadPoolExecutor(1, "sqlite-heavy")
+        self._writer_thread = ThreadPoolExecutor(1, "sqlite-writer")
+        self._writing = asyncio.Lock()
+        self._abandoned: asyncio.Future[None] | None = None
+        self._units: set[asyncio.Task[Any]] = set()
+
+    async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
+        if statement.heavy:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._heavy_thread, self._fetch_heavy, statement, params
+            )
+        return self._reader.fetch_all(statement, params)
+
+    async def fetch_one(self, statement: Statement[Row], **params: Any) -> Row | None:
+        rows = await self.fetch_all(statement, **params)
+        return rows[0] if rows else None
+
+    async def fetch_set(
+        self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
+    ) -> list[Row]:
+        return self._reader.run_set(statement, rows)[0]
+
+    def _fetch_heavy(self, statement: Statement[Row], params: dict[str, Any]) -> list[Row]:
+        if self._heavy_reader is None:
+            self._heavy_reader = self._open()
+        return self._heavy_reader.fetch_all(statement, params)
+
+    async def transact(
+        self,
+        unit: Unit[T],
+        *,
+        repeatable: bool = True,
+        wait_s: float | None = None,
+    ) -> T:
+        task = asyncio.get_running_loop().create_task(self._transact(unit, wait_s))
+        self._units.add(task)
+        task.add_done_callback(self._units.discard)
+        return await asyncio.shield(task)
+
+    async def _transact(self, unit: Unit[T], wait_s: float | None) -> T:
+        async with self._writing:
+            await self._begin(wait_s)
+            try:
+                try:
+                    result = await unit(SqliteTransaction(self._writer, self.clock()))
+                    await self._on_writer_thread(self._writer.command, "COMMIT")
+                except BaseException:
+                    if self._writer.connection.in_transaction:
+                        self._writer.command("ROLLBACK")
+                    raise
+                return result
+            finally:
+                self._turn.give_back()
+
+    async def _begin(self, wait_s: float | None) -> None:
+        while self._abandoned is not None:
+            await self._wait(self._abandoned, wait_s)
+        if self._begin_at_once():
+            return
+        beginning = asyncio.ensure_future(self._on_writer_thread(self._begin_by_waiting))
+        try:
+            await self._wait(beginning, wait_s)
+        except Unavailable:
+            self._abandoned = beginning
+            beginning.add_done_callback(self._undo_abandoned)
+            raise
+        beginning.result()
+
+    async def _wait(self, beginning: asyncio.Future[None], wait_s: float | None) -> None:
+        done, _ = await asyncio.wait({beginning}, timeout=wait_s)
+        if not done:
+            raise Unavailable(
+                "DATABASE_BUSY",
+                f"Another process has been writing for over {wait_s} s.",
+                hint="Nothing was changed. Try again.",
+            )
+
+    def _undo_abandoned(self, beginning: asyncio.Future[None]) -> None:
+        # The thread got its turn after everybody had stopped waiting for it.
+        self._abandoned = None
+        if beginning.exception() is None:
+            self._writer.command("ROLLBACK")
+            self._turn.give_back()
+
+    def _begin_at_once(self) -> bool:
+        if not self._turn.take_at_once():
+            return False
+        connection = self._writer.connection
+        connection.set_busy_timeout(0)
+        try:
+            self._writer.command("BEGIN IMMEDIATE")
+        except Unavailable:
+            self._turn.give_back()
+            return False
+        except BaseException:
+            self._turn.give_back()
+            raise
+        finally:
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        return True
+
+    def _begin_by_waiting(self) -> None:
+        self._turn.take()
+        try:
+            self._writer.command("BEGIN IMMEDIATE")
+        except BaseException:
+            self._turn.give_back()
+            raise
+
+    async def _on_writer_thread(self, work: Callable[..., Any], *args: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._writer_thread, work, *args)
+
+    async def close(self) -> None:
+        """Lets the units under way end, then closes. Safe to call twice."""
+        if self._units:
+            await asyncio.wait(self._units)
+        self._writer_thread.shutdown(wait=self._abandoned is None)
+        self._heavy_thread.shutdown()
+        for session in (self._writer, self._reader, self._heavy_reader):
+            if session is not None:
+                session.connection.close()
+        if self._abandoned is None:
+            self._turn.close()
+        self._presence.release()

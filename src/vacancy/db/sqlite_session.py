@@ -1,0 +1,156 @@
+"""One SQLite connection of ours: its settings, how it runs statements, what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import apsw
+
+from vacancy.db.statement import Row, SetStatement, Statement
+from vacancy.db.trace import Trace
+from vacancy.db.values import decoder, sqlite_parameters, sqlite_row_values
+from vacancy.errors import Conflict, Internal, Misconfigured, Unavailable, Unsupported, VacancyError
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long to wait for a writer that is not one of ours and so does not queue."""
+_CHECKPOINT_PAGES = 4_000  # 16 MB of log between two checkpoints
+_PREPARED_STATEMENTS = 512
+
+
+class SqliteSession:
+    """Runs statements on one connection, counts them and translates errors."""
+
+    def __init__(self, connection: apsw.Connection, trace: Trace) -> None:
+        self.connection = connection
+        self._execute = connection.cursor().execute
+        self._trace = trace
+        self._stats = trace.statements
+
+    def command(self, sql: str) -> None:
+        """Runs a word to SQLite itself (`BEGIN IMMEDIATE`, `COMMIT`); not a statement."""
+        try:
+            self._execute(sql)
+        except apsw.Error as error:
+            raise translated(error, sql) from error
+
+    def fetch_all(self, statement: Statement[Row], params: dict[str, Any]) -> list[Row]:
+        started_ns = perf_counter_ns()
+        try:
+            found = self._execute(statement.sqlite, sqlite_parameters(params)).fetchall()
+        except apsw.Error as error:
+            self._stats[statement.name].errors += 1
+            raise translated(error, statement.name) from error
+        rows = decoder(statement.row, "sqlite")(found)
+        self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
+        return rows
+
+    def execute(self, statement: Statement[Any], params: dict[str, Any]) -> int:
+        started_ns = perf_counter_ns()
+        before = self.connection.total_changes()
+        try:
+            self._execute(statement.sqlite, sqlite_parameters(params)).fetchall()
+        except apsw.Error as error:
+            self._stats[statement.name].errors += 1
+            raise translated(error, statement.name) from error
+        changed = self.connection.total_changes() - before
+        self._stats[statement.name].add(changed, perf_counter_ns() - started_ns)
+        return changed
+
+    def run_set(
+        self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
+    ) -> tuple[list[Row], int]:
+        """All rows through the statement: what it gives, and how many rows it changed."""
+        started_ns = perf_counter_ns()
+        before = self.connection.total_changes()
+        found: list[Any] = []
+        position = 0
+        try:
+            while position < len(rows):
+                size = statement.chunk(len(rows) - position)
+                values = sqlite_row_values(statement, rows[position : position + size])
+                found += self._execute(statement.sqlite(size), values)
+                position += size
+        except apsw.Error as error:
+            self._stats[statement.name].errors += 1
+            raise translated(error, statement.name) from error
+        changed = self.connection.total_changes() - before
+        result = decoder(statement.row, "sqlite")(found) if found else []
+        self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
+        return result, changed
+
+
+def open_connection(
+    path: Path, *, vfs: str | None = None, read_only: bool = False, synchronous: str = "FULL"
+) -> apsw.Connection:
+    """Opens a file with our settings. A file that is no database is refused, not overwritten."""
+    flags = (
+        apsw.SQLITE_OPEN_READONLY
+        if read_only
+        else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    )
+    try:
+        connection = apsw.Connection(
+            str(path), flags=flags, vfs=vfs, statementcachesize=_PREPARED_STATEMENTS
+        )
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        for pragma in (
+            f"synchronous = {synchronous}",
+            "foreign_keys = ON",
+            "recursive_triggers = ON",
+            "temp_store = MEMORY",
+            "cache_size = -16000",
+            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except apsw.Error as error:
+        raise translated(error, f"opening {path}") from error
+    return connection
+
+
+def translated(error: apsw.Error, doing: str) -> VacancyError:
+    """A driver's error as one of ours, by its code."""
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return Unavailable(
+                "DATABASE_BUSY",
+                f"Another program held the database for over {BUSY_TIMEOUT_MS} ms ({doing}).",
+                hint="Try again; if it stays, find the program that keeps a transaction open.",
+            )
+        case apsw.FullError():
+            return Unavailable(
+                "STORAGE_FULL",
+                f"The disk is full: nothing of this change was written ({doing}).",
+                hint="Free space on the disk of the database; the server goes on by itself.",
+            )
+        case apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.PermissionsError():
+            return Unavailable(
+                "STORAGE_FAILED",
+                f"The database file could not be read or written ({doing}): {error}.",
+                hint="Check that the folder exists, its owner, its disk and its free space.",
+            )
+        case apsw.NotADBError():
+            return Unsupported(
+                "NOT_A_DATABASE",
+                f"The file is not an SQLite database ({doing}).",
+                hint="Nothing was changed. Check VACANCY_DATABASE_URL.",
+            )
+        case apsw.CorruptError():
+            return Unsupported(
+                "DATABASE_DAMAGED",
+                f"The database file is damaged ({doing}): {error}.",
+                hint="Stop the server and restore a backup; keep the damaged file beside it.",
+            )
+        case apsw.ConstraintError():
+            return Conflict(
+                "CONSTRAINT_VIOLATED",
+                f"The database refused the change ({doing}): {error}.",
+            )
+        case apsw.ThreadingViolationError() | apsw.ConnectionClosedError():
+            return Misconfigured("DATABASE_CLOSED", f"The database is closed ({doing}).")
+        case _:
+            return Internal("STATEMENT_FAILED", f"{doing} failed: {error}.")

@@ -1,0 +1,103 @@
+"""How Python values become columns and columns become struct fields, on each database.
+
+SQLite has no dates: a date is its ISO text, an instant is UTC text of fixed width, so that text
+order is time order. PostgreSQL has its own types and the driver speaks them. JSON is text on both.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime
+from functools import cache, lru_cache
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from vacancy.db.statement import Column, Engine, Row, SetStatement
+
+Encoder = Callable[[Any], Any]
+
+
+@lru_cache(maxsize=256)  # a transaction writes one instant in hundreds of places
+def instant_text(value: datetime) -> str:
+    """An instant as UTC text of fixed width: `2027-03-01T10:00:00.000000Z`."""
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+SQLITE_ENCODERS: dict[type, Encoder] = {
+    date: date.isoformat,
+    datetime: instant_text,
+}
+_COLUMN_ENCODERS: dict[Column, Encoder] = {
+    "date": date.isoformat,
+    "instant": lambda value: None if value is None else instant_text(value),
+    "boolean": int,
+}
+
+
+def sqlite_parameters(params: dict[str, Any]) -> dict[str, Any]:
+    """The same parameters with dates and instants as text."""
+    for name, value in params.items():
+        encode = SQLITE_ENCODERS.get(type(value))
+        if encode is not None:
+            params[name] = encode(value)
+    return params
+
+
+def sqlite_row_values(statement: SetStatement[Row], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """All rows' values in one flat list, for one execution of `VALUES (…), (…)`."""
+    flat = list(chain.from_iterable(rows))
+    width = len(statement.columns)
+    for position, kind in enumerate(statement.columns.values()):
+        encode = _COLUMN_ENCODERS.get(kind)
+        if encode is not None:
+            flat[position::width] = map(encode, flat[position::width])
+    return flat
+
+
+_SQLITE_DECODERS: dict[type, Encoder] = {
+    date: date.fromisoformat,
+    datetime: datetime.fromisoformat,
+    bool: bool,
+}
+
+
+@cache
+def decoder(row: type[Row], engine: Engine) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
+    """A function that turns driver rows into structs; columns stand in the order of the fields."""
+    conversions = [
+        (index, convert)
+        for index, field in enumerate(typing.get_type_hints(row).values())
+        if (convert := _conversion(field, engine)) is not None
+    ]
+    if not conversions:
+        return lambda rows: [row(*values) for values in rows]
+
+    def decode(rows: Iterable[Sequence[Any]]) -> list[Row]:
+        decoded = []
+        for values in rows:
+            fields = list(values)
+            for index, convert in conversions:
+                if fields[index] is not None:
+                    fields[index] = convert(fields[index])
+            decoded.append(row(*fields))
+        return decoded
+
+    return decode
+
+
+def _conversion(field: Any, engine: Engine) -> Encoder | None:
+    if isinstance(field, types.UnionType):
+        field = next(part for part in typing.get_args(field) if part is not types.NoneType)
+    if field in (int, str, float, bytes) or typing.get_origin(field) is typing.Literal:
+        return None
+    if field in (date, datetime, bool):
+        if engine == "postgresql":
+            return None
+        return _SQLITE_DECODERS[field]
+    return msgspec.json.Decoder(field).decode

@@ -1,0 +1,210 @@
+"""Runs admission for many callers: who comes while a batch is being written joins the next one.
+
+A lane is a queue with one batch at a time. PostgreSQL has a lane for each property, so that a busy
+hotel does not hold up another; SQLite has one writer and so one lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from vacancy.db.database import Database, Transaction
+from vacancy.errors import Conflict, Internal, Invalid, Unavailable, VacancyError
+from vacancy.hotel.admission.decide import decide, replay
+from vacancy.hotel.admission.load import load_state
+from vacancy.hotel.admission.requests import Outcome, Request, nights_touched
+from vacancy.hotel.admission.write import write_changes
+from vacancy.hotel.statements.admission import GET_ANSWERS
+
+SPOILED: tuple[type[VacancyError], ...] = (Conflict, Invalid, Internal)
+"""Errors of a write that one request may have caused; the others then go on without it."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much admission takes on."""
+
+    batch_requests: int = 256
+    batch_nights: int = 4_096
+    queue_requests: int = 4_096
+    """Over all lanes. When it is full, the answer is 503 and nothing is done."""
+    wait_s: float = 10.0
+    """A request that has not been taken into a batch by then is never executed."""
+    lanes_at_once: int = 4
+    """Batches under way at the same time, each on a connection of its own (PostgreSQL)."""
+
+
+class _Ticket:
+    """One caller's place in the queue."""
+
+    __slots__ = ("answered", "request", "timer")
+
+    def __init__(self, request: Request, answered: asyncio.Future[Outcome]) -> None:
+        self.request = request
+        self.answered = answered
+        self.timer: asyncio.TimerHandle | None = None
+
+    def answer(self, outcome: Outcome) -> None:
+        # A caller that gave up is not told; what was committed for it stands.
+        if not self.answered.done():
+            self.answered.set_result(outcome)
+
+    def fail(self, error: VacancyError) -> None:
+        if not self.answered.done():
+            self.answered.set_exception(error)
+
+
+class Admission:
+    """The one path to inventory for one process and event loop."""
+
+    def __init__(
+        self, db: Database, next_id: Callable[[], int], limits: Limits | None = None
+    ) -> None:
+        self._db = db
+        self._next_id = next_id
+        self._limits = limits or Limits()
+        self._lanes: dict[str, deque[_Ticket]] = {}
+        self._drains: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+        self._at_once = asyncio.Semaphore(self._limits.lanes_at_once)
+
+    async def submit(self, request: Request) -> Outcome:
+        """Queues the request and waits for its outcome, which is known after the commit.
+
+        Raises `Unavailable`: QUEUE_FULL, DEADLINE_PASSED (never executed), or what the database
+        says. A refusal is an outcome, not an exception.
+        """
+        limits = self._limits
+        if self._waiting >= limits.queue_requests:
+            raise Unavailable(
+                "QUEUE_FULL",
+                f"{self._waiting} requests are waiting already; the limit is"
+                f" {limits.queue_requests}.",
+                hint="Nothing was done. Try again in a second.",
+            )
+        loop = asyncio.get_running_loop()
+        ticket = _Ticket(request, loop.create_future())
+        ticket.timer = loop.call_later(limits.wait_s, self._give_up, ticket)
+        name = request.property if self._db.engine == "postgresql" else ""
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = deque()
+            drain = loop.create_task(self._drain(name, lane))
+            self._drains.add(drain)
+            drain.add_done_callback(self._drains.discard)
+        lane.append(ticket)
+        self._waiting += 1
+        return await ticket.answered
+
+    async def finish(self) -> None:
+        """Waits until everything that was accepted is answered."""
+        while self._drains:
+            await asyncio.wait(self._drains)
+
+    def _give_up(self, ticket: _Ticket) -> None:
+        ticket.fail(
+            Unavailable(
+                "DEADLINE_PASSED",
+                f"The request waited for over {self._limits.wait_s} s and was not executed.",
+                hint="Try again; the same Idempotency-Key may be used.",
+            )
+        )
+
+    def _take(self, lane: deque[_Ticket]) -> list[_Ticket]:
+        """The next batch. From here on its requests are executed, whoever gives up."""
+        taken: list[_Ticket] = []
+        nights = 0
+        while lane and len(taken) < self._limits.batch_requests:
+            if taken and nights + nights_touched(lane[0].request) > self._limits.batch_nights:
+                break
+            ticket = lane.popleft()
+            self._waiting -= 1
+            if ticket.timer is not None:
+                ticket.timer.cancel()
+            if not ticket.answered.done():
+                nights += nights_touched(ticket.request)
+                taken.append(ticket)
+        return taken
+
+    async def _drain(self, name: str, lane: deque[_Ticket]) -> None:
+        async with self._at_once:
+            while lane:
+                await self._run(lane)
+            del self._lanes[name]
+
+    async def _run(self, lane: deque[_Ticket]) -> None:
+        """One batch, taken when the database's turn is ours and not before: the longer the wait
+        for the turn, the more requests share it."""
+        taken: list[_Ticket] = []
+
+        async def unit(tx: Transaction) -> list[Outcome]:
+            if not taken:
+                taken.extend(self._take(lane))
+            return await self._judge(tx, taken)
+
+        try:
+            outcomes = await self._db.transact(unit, wait_s=self._limits.wait_s)
+        except Exception as error:  # noqa: BLE001 - whatever it is, every caller gets an answer
+            await self._fail(taken or self._take(lane), error)
+        else:
+            for ticket, outcome in zip(taken, outcomes, strict=True):
+                ticket.answer(outcome)
+
+    async def _judge(self, tx: Transaction, tickets: Sequence[_Ticket]) -> list[Outcome]:
+        requests = [ticket.request for ticket in tickets]
+        if not requests:
+            return []
+        state = await load_state(tx, requests)
+        outcomes, changes = decide(state, requests, self._next_id)
+        await write_changes(tx, changes)
+        return outcomes
+
+    async def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
+        """Nothing of this batch was written, unless the commit itself was cut off."""
+        if not isinstance(error, VacancyError):
+            error = Internal("BATCH_FAILED", f"{type(error).__name__}: {error}")
+        if error.code == "OUTCOME_UNKNOWN":
+            await self._look_up(tickets, error)
+        elif isinstance(error, SPOILED) and len(tickets) > 1:
+            middle = len(tickets) // 2
+            for half in (tickets[:middle], tickets[middle:]):
+                await self._run_alone(half)
+        else:
+            for ticket in tickets:
+                ticket.fail(error)
+
+    async def _run_alone(self, tickets: Sequence[_Ticket]) -> None:
+        try:
+            outcomes = await self._db.transact(lambda tx: self._judge(tx, tickets))
+        except Exception as error:  # noqa: BLE001
+            await self._fail(tickets, error)
+        else:
+            for ticket, outcome in zip(tickets, outcomes, strict=True):
+                ticket.answer(outcome)
+
+    async def _look_up(self, tickets: Sequence[_Ticket], error: VacancyError) -> None:
+        """The keys tell whether the commit happened; where there is none, nobody can."""
+        names = {
+            (ticket.request.actor.user_id, ticket.request.idempotency.key)
+            for ticket in tickets
+            if ticket.request.actor and ticket.request.idempotency
+        }
+        try:
+            stored = await self._db.fetch_set(GET_ANSWERS, sorted(names)) if names else []
+        except VacancyError:
+            stored = []
+        answers = {(answer.user_id, answer.key): answer for answer in stored}
+        for ticket in tickets:
+            request = ticket.request
+            answer = (
+                answers.get((request.actor.user_id, request.idempotency.key))
+                if request.actor and request.idempotency
+                else None
+            )
+            if answer is None or request.idempotency is None:
+                ticket.fail(error)
+            else:
+                ticket.answer(replay(answer, request.idempotency.request_sha256))

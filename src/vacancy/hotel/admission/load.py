@@ -1,0 +1,97 @@
+"""Reads what a batch is decided on, taking its locks in the one order that all batches keep:
+bookings by id, nights by property, room type and date; then counts and keys as they are written.
+
+Keys come last and not first: so each is written once, with its answer. A second process with the
+same key finds the answer, or its insert waits for the first to commit and it judges again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vacancy.db.database import Transaction
+from vacancy.hotel.admission.requests import ChangeStatus, CreateBooking, Request
+from vacancy.hotel.admission.state import KnownBooking, Line, NightKey, State
+from vacancy.hotel.model import nights_of
+from vacancy.hotel.statements import admission as sql
+from vacancy.hotel.statements.admission import LockedStay, StoredAnswer
+
+
+async def load_state(tx: Transaction, requests: Sequence[Request]) -> State:
+    """Locks the bookings and nights of all requests, and of holds that are due."""
+    codes = sorted({(request.property,) for request in requests})
+    entries = await tx.fetch_set(sql.LIST_CATALOGUE, codes)
+    state = State(
+        now=tx.now,
+        catalogue={(entry.property, entry.room_type): entry for entry in entries},
+        properties={entry.property: entry for entry in entries},
+        room_type_codes={entry.room_type_id: entry.room_type for entry in entries},
+        property_codes={entry.property_id: entry.property for entry in entries},
+        available={},
+        bookings={},
+        due=(),
+        answers={},
+    )
+    await _lock_bookings(tx, requests, state)
+    await _lock_nights(tx, requests, state)
+    state.answers = await _answers(tx, requests)
+    return state
+
+
+async def _answers(
+    tx: Transaction, requests: Sequence[Request]
+) -> dict[tuple[int, str], StoredAnswer]:
+    """What is stored behind the keys that came before. Looked up after the locks: who waited for
+    the same nights behind the first request with this key now sees its answer."""
+    names = {
+        (request.actor.user_id, request.idempotency.key)
+        for request in requests
+        if request.idempotency and request.actor
+    }
+    stored = await tx.fetch_set(sql.GET_ANSWERS, sorted(names)) if names else []
+    return {(answer.user_id, answer.key): answer for answer in stored}
+
+
+async def _lock_bookings(tx: Transaction, requests: Sequence[Request], state: State) -> None:
+    due = await tx.fetch_set(
+        sql.LIST_DUE_HOLDS,
+        [(property_id, state.now) for property_id in sorted(state.property_codes)],
+    )
+    named = {request.booking_id for request in requests if isinstance(request, ChangeStatus)}
+    ids = [(booking_id,) for booking_id in sorted(named | {hold.id for hold in due})]
+    if not ids:
+        return
+    rows = await tx.fetch_set(sql.LOCK_BOOKINGS, ids)
+    lines: dict[int, list[Line]] = {row.id: [] for row in rows}
+    for stay in await tx.fetch_set(sql.LIST_STAYS, ids):
+        lines[stay.booking_id].append(_line(stay))
+    for row in rows:
+        # A request may name a booking of another property than it says: it is not to be seen.
+        if row.property_id in state.property_codes:
+            state.bookings[row.id] = KnownBooking(row, tuple(lines[row.id]), row.status)
+    state.due = tuple(hold.id for hold in due if hold.id in state.bookings)
+
+
+def _line(stay: LockedStay) -> Line:
+    return Line(stay.room_type_id, stay.rooms, stay.adults, tuple(stay.prices_minor))
+
+
+async def _lock_nights(tx: Transaction, requests: Sequence[Request], state: State) -> None:
+    wanted: set[NightKey] = set()
+    for request in requests:
+        if isinstance(request, CreateBooking):
+            nights = nights_of(request.check_in, request.check_out)
+            for rooms in request.rooms:
+                entry = state.catalogue.get((request.property, rooms.room_type))
+                if entry is not None and len(nights) <= entry.max_stay_nights:
+                    type_id = entry.room_type_id
+                    wanted.update((entry.property_id, type_id, night) for night in nights)
+    for booking in state.bookings.values():
+        row = booking.row
+        for line in booking.lines:
+            wanted.update(
+                (row.property_id, line.room_type_id, night)
+                for night in nights_of(row.check_in, row.check_out)
+            )
+    for found in await tx.fetch_set(sql.LOCK_NIGHTS, sorted(wanted)):
+        key = (found.property_id, found.room_type_id, found.night)
+        state.available[key] = found.available

@@ -1,0 +1,1 @@
+"""Every step that the schema took, up and down."""

@@ -1,0 +1,30 @@
+"""The helpers: each question that a booking site asks, answered in a fixed number of statements.
+
+from vacancy.hotel.queries import get_user_bookings_with_room_type
+"""
+
+from vacancy.hotel.queries.availability import (
+    Availability,
+    check_room_availability,
+    get_all_room_availability,
+)
+from vacancy.hotel.queries.bookings import (
+    BookingPage,
+    find_booking_property,
+    get_booking_details,
+    get_user_bookings_with_room_type,
+)
+from vacancy.hotel.queries.catalogue import get_property, list_properties, list_room_types
+
+__all__ = [
+    "Availability",
+    "BookingPage",
+    "check_room_availability",
+    "find_booking_property",
+    "get_all_room_availability",
+    "get_booking_details",
+    "get_property",
+    "get_user_bookings_with_room_type",
+    "list_properties",
+    "list_room_types",
+]

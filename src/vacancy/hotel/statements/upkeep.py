@@ -1,0 +1,44 @@
+"""What the sweep looks for and takes away."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vacancy.db.statement import NoRow, Statement
+
+
+class Due(msgspec.Struct, frozen=True):
+    id: int
+    property: str
+
+
+LIST_DUE = Statement(
+    "upkeep.list_due",
+    """
+    SELECT
+        b.id,
+        p.code
+    FROM properties AS p
+    JOIN bookings AS b ON b.property_id = p.id
+    WHERE b.status = 'provisional'
+        AND b.expires_at IS NOT NULL
+        AND b.expires_at <= :now
+    ORDER BY b.expires_at
+    LIMIT 500
+    """,
+    row=Due,
+    reads=("bookings", "properties"),
+)
+
+# Entries are numbered in the order of time: the oldest are found without an index of their own.
+DELETE_OLD_KEYS = Statement(
+    "upkeep.delete_old_keys",
+    """
+    DELETE FROM idempotency_keys
+    WHERE entry IN (SELECT entry FROM idempotency_keys ORDER BY entry LIMIT 1000)
+        AND created_at < :before
+    """,
+    row=NoRow,
+    reads=("idempotency_keys",),
+    writes=("idempotency_keys",),
+)
