@@ -14,7 +14,6 @@ from vacancy.db.database import Clock, Transaction
 from vacancy.hotel.accounts import ensure_users
 from vacancy.hotel.admission.requests import CreateBooking, Idempotency, Outcome, RoomsWanted
 from vacancy.hotel.booking import change_status, create_booking
-from vacancy.hotel.migrating import migrate_database
 from vacancy.hotel.model import Actor, Guest, Verb
 from vacancy.hotel.setup import NewProperty, NewRoomType, create_property
 
@@ -87,6 +86,9 @@ async def a_hotel(
     url: str, *, capacity: int = 5, nights: int = 400, clock: Clock | None = None
 ) -> AsyncIterator[Hotel]:
     """Migrates the database and makes the hotel in it."""
+    # Here and not above: the schema tools take half a second of every process that races.
+    from vacancy.hotel.migrating import migrate_database
+
     await migrate_database(url)
     async with open_house(Settings(database_url=url, env="test"), clock or HandClock()) as house:
         yield await make_hotel(house, capacity=capacity, nights=nights)

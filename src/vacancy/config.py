@@ -7,11 +7,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from vacancy.errors import Misconfigured
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 PREFIX = "VACANCY_"
 FILE_NAME = "vacancy.toml"
@@ -28,25 +30,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`sqlite:///path` or `postgresql://…`; empty is `vacancy.db` in the data directory."""
     database_direct_url: str = ""
     """The same database past a pooler, for migrations; empty is `database_url`."""
-    database_connections: int = 8
+    database_connections: Positive = 8
     """The largest size of a worker's PostgreSQL pool."""
     allow_unsafe_durability: bool = False
     """Let production run on a PostgreSQL with fsync or synchronous_commit off."""
     host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 1
-    max_body_bytes: int = 65_536
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8000
+    workers: Positive = 1
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What the server writes to stderr; debug adds a line for each request."""
+    max_body_bytes: Positive = 65_536
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the API; none by default."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-For and X-Request-Id are believed; none by default."""
-    default_hold_s: int = 900
+    default_hold_s: Positive = 900
     """How long a hold lasts that does not say."""
-    queue_requests: int = 4096
+    queue_requests: Positive = 4096
     """Booking requests that may wait in a worker; beyond, the answer is 503."""
-    queue_wait_s: float = 10.0
+    queue_wait_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     """How long a booking request may wait before it is given up, never executed."""
-    idempotency_keep_h: int = 48
+    idempotency_keep_h: Annotated[int, msgspec.Meta(ge=24)] = 48
     """How long an answer is kept behind its Idempotency-Key; never under 24."""
 
     @property
@@ -76,19 +80,13 @@ def load_settings(
             )
     values.update({name: value for name, value in (flags or {}).items() if value is not None})
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise Misconfigured(
             "SETTING_INVALID",
             f"A setting is wrong: {error}.",
             hint=f"Settings stand in {FILE_NAME} or in {PREFIX}… variables; see docs/settings.md.",
         ) from None
-    if settings.idempotency_keep_h < 24:
-        raise Misconfigured(
-            "SETTING_INVALID",
-            f"idempotency_keep_h is {settings.idempotency_keep_h}; the least is 24.",
-        )
-    return settings
 
 
 def _from_file(environ: Mapping[str, str], folder: Path) -> dict[str, Any]:

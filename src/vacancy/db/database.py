@@ -36,6 +36,10 @@ class Reader(Protocol):
     ) -> list[Row]: ...
 
 
+SetChange = tuple[SetStatement[Any], Sequence[Sequence[Any]]]
+"""A set statement and its rows."""
+
+
 class Transaction(Reader, Protocol):
     """One transaction. `now` is fixed at its start, so that all it writes bears one instant."""
 
@@ -48,6 +52,11 @@ class Transaction(Reader, Protocol):
     async def execute_set(
         self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]
     ) -> int: ...
+
+    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int]:
+        """Several changes at once, in one round trip where there are round trips. They must not
+        touch each other's rows."""
+        ...
 
 
 Unit = Callable[[Transaction], Awaitable[T]]

@@ -34,6 +34,6 @@ async def require_durability(db: Database) -> None:
     if off:
         raise Unsupported(
             "DURABILITY_OFF",
-            f"This PostgreSQL runs with {' and '.join(off)} off: a power cut loses bookings.",
+            f"This PostgreSQL runs with {' and '.join(off)} off: a power cut loses commits.",
             hint="Turn it on, or set VACANCY_ALLOW_UNSAFE_DURABILITY=true to run all the same.",
         )

@@ -1,8 +1,9 @@
 """Migrations: Alembic writes the SQL, we run it, statement by statement, under a lock.
 
 Each revision is one transaction that also moves the version, unless its module says
-`transactional = False` (an index built beside the writers cannot be part of one). Loaded only by
-the commands that migrate.
+`transactional = False` (an index that PostgreSQL builds beside the writers cannot be part of one).
+Such a revision may stop half-way and be run again from its start: let it do nothing else. Loaded
+only by the commands that migrate.
 """
 
 from __future__ import annotations
@@ -117,12 +118,14 @@ def _move_version(revision: str, before: str, direction: Literal["up", "down"]) 
     after = revision if direction == "up" else before
     if after == BASE:
         return [f"DROP TABLE {VERSION_TABLE}"]
-    create = f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL)"
-    return [
-        create,
-        f"DELETE FROM {VERSION_TABLE}",
-        f"INSERT INTO {VERSION_TABLE} (version_num) VALUES ('{after}')",
-    ]
+    if before == BASE and direction == "up":
+        # Until the row is there, the database counts as never migrated.
+        return [
+            f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL)",
+            f"INSERT INTO {VERSION_TABLE} (version_num) VALUES ('{after}')",
+        ]
+    # One statement: a revision outside a transaction that is killed here has moved or has not.
+    return [f"UPDATE {VERSION_TABLE} SET version_num = '{after}'"]
 
 
 async def migrate(

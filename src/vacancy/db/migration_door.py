@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -20,13 +21,18 @@ from vacancy.db.sqlite_file import PresenceLock, WriteTurn
 from vacancy.db.sqlite_session import open_connection
 from vacancy.db.sqlite_session import translated as sqlite_translated
 from vacancy.db.statement import Engine
-from vacancy.errors import Unavailable
+from vacancy.errors import Conflict, Unavailable
 
 LOCK_WAIT_S = 60.0
 _LOCK_POLL_S = 0.2
 _ADVISORY_LOCK = 0x7661636D  # "vacm"
 _LOCK_TIMEOUT = "5s"
 _STATEMENT_TIMEOUT = "15min"
+_CONCURRENTLY = re.compile(
+    r"(?P<verb>CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
+    r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<index>[\w.\"]+)",
+    re.IGNORECASE,
+)
 
 
 class MigrationDoor(Protocol):
@@ -63,7 +69,11 @@ async def open_migration_door(url: str) -> MigrationDoor:
 
 
 class SqliteMigrationDoor:
-    """One writer's turn for the whole migration."""
+    """One writer's turn for the whole migration.
+
+    Foreign keys are off, because dropping a table that is being rebuilt would delete its children
+    or be refused; each revision is checked for rows without their parent before it is committed.
+    """
 
     engine: Engine = "sqlite"
 
@@ -73,6 +83,7 @@ class SqliteMigrationDoor:
         self._turn = WriteTurn(self._path)
         try:
             self._connection = open_connection(self._path)
+            self._connection.execute("PRAGMA foreign_keys = OFF")
         except BaseException:
             self._turn.close()
             self._presence.release()
@@ -100,19 +111,29 @@ class SqliteMigrationDoor:
         return str(row[0]) if row else None
 
     async def run(self, statements: Sequence[str], *, transactional: bool) -> None:
+        # SQLite has nothing that cannot be part of a transaction: every revision is one.
         doing = "BEGIN IMMEDIATE"
         try:
-            if transactional:
+            for doing in ("BEGIN IMMEDIATE", *statements):
                 self._connection.execute(doing)
-            for doing in statements:
-                self._connection.execute(doing)
-            if transactional:
-                doing = "COMMIT"
-                self._connection.execute(doing)
+            self._refuse_orphans()
+            doing = "COMMIT"
+            self._connection.execute(doing)
         except apsw.Error as error:
+            raise sqlite_translated(error, _first_line(doing)) from error
+        finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise sqlite_translated(error, _first_line(doing)) from error
+
+    def _refuse_orphans(self) -> None:
+        orphan = self._connection.execute("PRAGMA foreign_key_check").fetchone()
+        if orphan is not None:
+            table, rowid, parent, _ = orphan
+            raise Conflict(
+                "CONSTRAINT_VIOLATED",
+                f"The revision leaves a row of {table} (rowid {rowid}) without its {parent}.",
+                hint="Nothing of this revision was changed. Mend the rows, then migrate again.",
+            )
 
     async def close(self) -> None:
         self._connection.close()
@@ -154,23 +175,48 @@ class PostgresMigrationDoor:
         return str(revision) if revision else None
 
     async def run(self, statements: Sequence[str], *, transactional: bool) -> None:
+        if not transactional:
+            for statement in statements:
+                await self._run_alone(statement)
+            return
         doing = "BEGIN"
         try:
-            if transactional:
+            for doing in ("BEGIN", *statements, "COMMIT"):
                 await self._connection.execute(doing)
-            else:
-                await self._connection.execute("SET statement_timeout = 0")
-            for doing in statements:
-                await self._connection.execute(doing)
-            doing = "COMMIT"
-            if transactional:
-                await self._connection.execute(doing)
-            else:
-                await self._connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
         except DRIVER_ERRORS as error:
-            if transactional and not self._connection.is_closed():
+            if not self._connection.is_closed():
                 await self._connection.execute("ROLLBACK")
             raise postgres_translated(error, _first_line(doing)) from error
+
+    async def _run_alone(self, statement: str) -> None:
+        try:
+            concurrent = _CONCURRENTLY.match(statement)
+            if concurrent is None:
+                await self._connection.execute(statement)
+            else:
+                await self._run_concurrently(statement, concurrent["verb"], concurrent["index"])
+        except DRIVER_ERRORS as error:
+            raise postgres_translated(error, _first_line(statement)) from error
+
+    async def _run_concurrently(self, statement: str, verb: str, index: str) -> None:
+        """A build that failed or was killed leaves an INVALID index, which writers keep up to date
+        and no reader may use: it goes before the next try. What an earlier try has finished is not
+        done again."""
+        creating = verb.upper() == "CREATE"
+        valid = await self._connection.fetchval(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index
+        )
+        # It waits for every transaction that may see the table, and nobody has to wait for it.
+        await self._connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        try:
+            if creating and valid is False:
+                await self._connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+            is_done = valid is True if creating else valid is None
+            if not is_done:
+                await self._connection.execute(statement)
+        finally:
+            if not self._connection.is_closed():
+                await self._connection.execute("RESET statement_timeout; RESET lock_timeout")
 
     async def close(self) -> None:
         await self._connection.close()

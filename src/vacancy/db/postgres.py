@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from time import perf_counter_ns
 from typing import Any, TypeVar
 
 import asyncpg
 
-from vacancy.db.database import Clock, Repeat, Unit, utc_now
+from vacancy.db.database import Clock, Repeat, SetChange, Unit, utc_now
 from vacancy.db.postgres_errors import (
     CONNECTING_ERRORS,
     CONNECTION_ERRORS,
@@ -20,9 +22,10 @@ from vacancy.db.postgres_errors import (
     sqlstate,
     translated,
 )
-from vacancy.db.statement import Engine, Row, SetStatement, Statement
+from vacancy.db.postgres_pool import Connection, ConnectionPool
+from vacancy.db.statement import Engine, Row, SetStatement, Statement, together
 from vacancy.db.trace import Trace
-from vacancy.db.values import decoder
+from vacancy.db.values import decoder, postgres_arrays
 from vacancy.errors import VacancyError
 
 T = TypeVar("T")
@@ -34,8 +37,6 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5.0
 ATTEMPTS = 5
 """How often a repeatable unit is run before the caller is told that the database is busy."""
-
-Connection = Any  # asyncpg's pool hands out a proxy that has the methods of its connection
 
 
 class PostgresSession:
@@ -70,7 +71,7 @@ class PostgresSession:
         if not rows:
             return []
         started_ns = perf_counter_ns()
-        columns = [list(column) for column in zip(*rows, strict=True)]
+        columns = postgres_arrays(statement, rows)
         try:
             found = await self._connection.fetch(statement.postgresql, *columns)
         except DRIVER_ERRORS as error:
@@ -87,10 +88,31 @@ class PostgresSession:
     async def execute_set(self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]) -> int:
         if not rows:
             return 0
-        columns = [list(column) for column in zip(*rows, strict=True)]
+        columns = postgres_arrays(statement, rows)
         return await self._change(statement.name, statement.postgresql, columns)
 
-    async def _change(self, name: str, sql: str, arguments: list[Any]) -> int:
+    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int]:
+        given = [change for change in changes if change[1]]
+        if not given:
+            return [0] * len(changes)
+        statements = tuple(statement for statement, _ in given)
+        arguments = [
+            column for statement, rows in given for column in postgres_arrays(statement, rows)
+        ]
+        started_ns = perf_counter_ns()
+        try:
+            counts = await self._connection.fetchrow(_together(statements), *arguments)
+        except DRIVER_ERRORS as error:
+            for statement in statements:
+                self._stats[statement.name].errors += 1
+            raise translated(error, ", ".join(s.name for s in statements)) from error
+        share_ns = (perf_counter_ns() - started_ns) // len(statements)
+        for statement, rows in given:
+            self._stats[statement.name].add(len(rows), share_ns)
+        counted = iter(counts)
+        return [next(counted) if rows else 0 for _, rows in changes]
+
+    async def _change(self, name: str, sql: str, arguments: Sequence[Any]) -> int:
         started_ns = perf_counter_ns()
         try:
             status: str = await self._connection.execute(sql, *arguments)
@@ -107,7 +129,7 @@ class PostgresDatabase:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, pool: Any, *, clock: Clock = utc_now) -> None:
+    def __init__(self, pool: ConnectionPool, *, clock: Clock = utc_now) -> None:
         self.clock = clock
         self.trace = Trace()
         self._pool = pool
@@ -116,10 +138,14 @@ class PostgresDatabase:
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         connection = await self._acquire()
         try:
-            session = PostgresSession(connection, self.trace, _NEVER)
-            return await session.fetch_all(statement, **params)
-        finally:
-            await self._release(connection)
+            rows = await PostgresSession(connection, self.trace, _NEVER).fetch_all(
+                statement, **params
+            )
+        except BaseException as error:
+            self._pool.release(connection, sound=_is_sound(error))
+            raise
+        self._pool.release(connection)
+        return rows
 
     async def fetch_one(self, statement: Statement[Row], **params: Any) -> Row | None:
         rows = await self.fetch_all(statement, **params)
@@ -130,9 +156,12 @@ class PostgresDatabase:
     ) -> list[Row]:
         connection = await self._acquire()
         try:
-            return await PostgresSession(connection, self.trace, _NEVER).fetch_set(statement, rows)
-        finally:
-            await self._release(connection)
+            found = await PostgresSession(connection, self.trace, _NEVER).fetch_set(statement, rows)
+        except BaseException as error:
+            self._pool.release(connection, sound=_is_sound(error))
+            raise
+        self._pool.release(connection)
+        return found
 
     async def transact(
         self, unit: Unit[T], *, repeatable: bool = True, wait_s: float | None = None
@@ -152,7 +181,7 @@ class PostgresDatabase:
                 if not again or not repeatable or attempt == ATTEMPTS:
                     raise
             finally:
-                await self._release(connection)
+                self._pool.release(connection)
         raise AssertionError("unreachable")
 
     async def _attempt(self, unit: Unit[T], connection: Connection) -> T:
@@ -160,8 +189,10 @@ class PostgresDatabase:
         try:
             result = await unit(PostgresSession(connection, self.trace, self.clock()))
         except BaseException:
-            if not connection.is_closed():
-                await _command(connection, "ROLLBACK")
+            # The connection may be what was lost; then the server undoes the unit by itself, and
+            # the unit's own error is the one to tell.
+            with suppress(*DRIVER_ERRORS):
+                await connection.execute("ROLLBACK")
             raise
         try:
             await connection.execute("COMMIT")
@@ -173,22 +204,19 @@ class PostgresDatabase:
 
     async def _acquire(self, wait_s: float | None = None) -> Connection:
         try:
-            return await self._pool.acquire(timeout=wait_s or CONNECT_TIMEOUT_S)
+            return await self._pool.acquire(wait_s or CONNECT_TIMEOUT_S)
         except CONNECTING_ERRORS as error:
             raise translated(error, "connecting") from error
-
-    async def _release(self, connection: Connection) -> None:
-        await self._pool.release(connection)
 
     async def close(self) -> None:
         """Lets the units under way end, then closes every connection."""
         if self._units:
             await asyncio.wait(self._units)
-        try:
-            await asyncio.wait_for(self._pool.close(), CONNECT_TIMEOUT_S)
-        except TimeoutError:
-            self._pool.terminate()
+        await self._pool.close(CONNECT_TIMEOUT_S)
 
+
+_together = cache(together)
+"""There are few combinations of changes; each text stays prepared on its connection."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 """Reads outside a transaction have no fixed instant; none of them asks for it."""
@@ -201,25 +229,21 @@ async def _command(connection: Connection, word: str) -> None:
         raise translated(error, word) from error
 
 
-async def _keep_as_it_is(connection: Connection) -> None:
-    """The pool would reset each connection when it comes back, at the price of a round trip. We
-    change no setting on a connection, and `_attempt` leaves no transaction open."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
+def _is_sound(error: BaseException) -> bool:
+    """Whether a connection can be used again: the server itself has refused the statement."""
+    return sqlstate(error.__cause__) != ""
 
 
 async def open_postgres(
     url: str, *, clock: Clock = utc_now, connections: int = 8
 ) -> PostgresDatabase:
-    """Connects to a database; `connections` is the pool's largest size."""
-    try:
-        pool = await asyncpg.create_pool(
+    """Connects to a database, with at most so many connections. The first one is made at once, so
+    that a wrong address is told here."""
+
+    async def connect() -> Connection:
+        return await asyncpg.connect(
             url,
-            min_size=1,
-            max_size=connections,
-            reset=_keep_as_it_is,
             timeout=CONNECT_TIMEOUT_S,
-            command_timeout=60,
             server_settings={
                 "application_name": "vacancy",
                 "statement_timeout": str(STATEMENT_TIMEOUT_MS),
@@ -227,9 +251,15 @@ async def open_postgres(
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                 "timezone": "UTC",
                 "jit": "off",
+                # Every quick statement of ours is served by an index. A plan that was made while a
+                # table was small must not read all of it once it is large.
                 "enable_seqscan": "off",
             },
         )
+
+    pool = ConnectionPool(connect, connections)
+    try:
+        pool.release(await pool.acquire(CONNECT_TIMEOUT_S))
     except CONNECTING_ERRORS as error:
         raise translated(error, "connecting") from error
     return PostgresDatabase(pool, clock=clock)

@@ -16,12 +16,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vacancy.db.database import Clock, Unit, utc_now
+from vacancy.db.database import Clock, SetChange, Unit, utc_now
 from vacancy.db.sqlite_file import PresenceLock, WriteTurn
 from vacancy.db.sqlite_session import BUSY_TIMEOUT_MS, SqliteSession, open_connection
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
-from vacancy.errors import Unavailable
+from vacancy.errors import Misconfigured, Unavailable
 
 T = TypeVar("T")
 
@@ -52,6 +52,9 @@ class SqliteTransaction:
 
     async def execute_set(self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]) -> int:
         return self._session.run_set(statement, rows)[1]
+
+    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int]:
+        return [self._session.run_set(statement, rows)[1] for statement, rows in changes]
 
 
 class SqliteDatabase:
@@ -88,6 +91,7 @@ class SqliteDatabase:
         self._writing = asyncio.Lock()
         self._abandoned: asyncio.Future[None] | None = None
         self._units: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         if statement.heavy:
@@ -103,7 +107,14 @@ class SqliteDatabase:
     async def fetch_set(
         self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
     ) -> list[Row]:
-        return self._reader.run_set(statement, rows)[0]
+        if not rows or statement.chunk(len(rows)) == len(rows):
+            return self._reader.run_set(statement, rows)[0]
+        # Several statements: another process may commit between two of them.
+        self._reader.command("BEGIN")
+        try:
+            return self._reader.run_set(statement, rows)[0]
+        finally:
+            self._reader.command("ROLLBACK")
 
     def _fetch_heavy(self, statement: Statement[Row], params: dict[str, Any]) -> list[Row]:
         if self._heavy_reader is None:
@@ -117,6 +128,9 @@ class SqliteDatabase:
         repeatable: bool = True,
         wait_s: float | None = None,
     ) -> T:
+        if self._closed:
+            # The descriptors of the turn may be another file's by now.
+            raise Misconfigured("DATABASE_CLOSED", "The database is closed (transaction).")
         task = asyncio.get_running_loop().create_task(self._transact(unit, wait_s))
         self._units.add(task)
         task.add_done_callback(self._units.discard)
@@ -197,6 +211,9 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Lets the units under way end, then closes. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         if self._units:
             await asyncio.wait(self._units)
         self._writer_thread.shutdown(wait=self._abandoned is None)

@@ -12,12 +12,22 @@ import apsw
 from vacancy.db.statement import Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 from vacancy.db.values import decoder, sqlite_parameters, sqlite_row_values
-from vacancy.errors import Conflict, Internal, Misconfigured, Unavailable, Unsupported, VacancyError
+from vacancy.errors import (
+    Conflict,
+    Internal,
+    Invalid,
+    Misconfigured,
+    Unavailable,
+    Unsupported,
+    VacancyError,
+)
 
 BUSY_TIMEOUT_MS = 5_000
 """How long to wait for a writer that is not one of ours and so does not queue."""
 _CHECKPOINT_PAGES = 4_000  # 16 MB of log between two checkpoints
 _PREPARED_STATEMENTS = 512
+DRIVER_ERRORS = (apsw.Error, OverflowError)
+"""An integer of more than 64 bits does not reach SQLite: the driver refuses it."""
 
 
 class SqliteSession:
@@ -40,7 +50,7 @@ class SqliteSession:
         started_ns = perf_counter_ns()
         try:
             found = self._execute(statement.sqlite, sqlite_parameters(params)).fetchall()
-        except apsw.Error as error:
+        except DRIVER_ERRORS as error:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
         rows = decoder(statement.row, "sqlite")(found)
@@ -49,13 +59,12 @@ class SqliteSession:
 
     def execute(self, statement: Statement[Any], params: dict[str, Any]) -> int:
         started_ns = perf_counter_ns()
-        before = self.connection.total_changes()
         try:
             self._execute(statement.sqlite, sqlite_parameters(params)).fetchall()
-        except apsw.Error as error:
+        except DRIVER_ERRORS as error:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
-        changed = self.connection.total_changes() - before
+        changed = self.connection.changes()
         self._stats[statement.name].add(changed, perf_counter_ns() - started_ns)
         return changed
 
@@ -64,19 +73,18 @@ class SqliteSession:
     ) -> tuple[list[Row], int]:
         """All rows through the statement: what it gives, and how many rows it changed."""
         started_ns = perf_counter_ns()
-        before = self.connection.total_changes()
         found: list[Any] = []
-        position = 0
+        changed = position = 0
         try:
             while position < len(rows):
                 size = statement.chunk(len(rows) - position)
                 values = sqlite_row_values(statement, rows[position : position + size])
                 found += self._execute(statement.sqlite(size), values)
+                changed += self.connection.changes()  # what triggers changed is not among them
                 position += size
-        except apsw.Error as error:
+        except DRIVER_ERRORS as error:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
-        changed = self.connection.total_changes() - before
         result = decoder(statement.row, "sqlite")(found) if found else []
         self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
         return result, changed
@@ -112,7 +120,7 @@ def open_connection(
     return connection
 
 
-def translated(error: apsw.Error, doing: str) -> VacancyError:
+def translated(error: apsw.Error | OverflowError, doing: str) -> VacancyError:
     """A driver's error as one of ours, by its code."""
     match error:
         case apsw.BusyError() | apsw.LockedError():
@@ -145,12 +153,23 @@ def translated(error: apsw.Error, doing: str) -> VacancyError:
                 f"The database file is damaged ({doing}): {error}.",
                 hint="Stop the server and restore a backup; keep the damaged file beside it.",
             )
+        case apsw.MismatchError() | OverflowError():
+            return Invalid("VALUE_REFUSED", f"The database refused a value ({doing}): {error}.")
+        case apsw.ConstraintError() if _extended_code(error) == apsw.SQLITE_CONSTRAINT_DATATYPE:
+            return Invalid("VALUE_REFUSED", f"The database refused a value ({doing}): {error}.")
         case apsw.ConstraintError():
             return Conflict(
                 "CONSTRAINT_VIOLATED",
                 f"The database refused the change ({doing}): {error}.",
             )
-        case apsw.ThreadingViolationError() | apsw.ConnectionClosedError():
+        case (
+            apsw.ThreadingViolationError() | apsw.ConnectionClosedError() | apsw.CursorClosedError()
+        ):
             return Misconfigured("DATABASE_CLOSED", f"The database is closed ({doing}).")
         case _:
             return Internal("STATEMENT_FAILED", f"{doing} failed: {error}.")
+
+
+def _extended_code(error: apsw.Error) -> int:
+    # The driver's type stubs leave the attribute out.
+    return int(getattr(error, "extendedresult", 0))

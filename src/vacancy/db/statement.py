@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 Engine = Literal["sqlite", "postgresql"]
-Column = Literal["integer", "text", "date", "instant", "json", "boolean"]
+Column = Literal["integer", "text", "date", "instant", "json"]
 
 
 class NoRow(msgspec.Struct, frozen=True):
@@ -33,7 +33,6 @@ _POSTGRES_TYPE: dict[Column, str] = {
     "date": "date",
     "instant": "timestamptz",
     "json": "jsonb",
-    "boolean": "boolean",
 }
 _PARAMETER = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")
 
@@ -78,7 +77,16 @@ class Statement(Generic[Row]):
 class SetStatement(Generic[Row]):
     """One question or one change for many rows at once; its text holds `{rows}` once."""
 
-    __slots__ = ("_sqlite", "columns", "name", "postgresql", "reads", "row", "writes")
+    __slots__ = (
+        "_postgresql",
+        "_sqlite",
+        "columns",
+        "name",
+        "postgresql",
+        "reads",
+        "row",
+        "writes",
+    )
 
     def __init__(
         self,
@@ -97,21 +105,22 @@ class SetStatement(Generic[Row]):
         self.writes = writes
         self.columns = dict(columns)
         self._sqlite = sql.strip()
-        arrays = ", ".join(
-            f"${number}::{_POSTGRES_TYPE[kind]}[]"
-            for number, kind in enumerate(self.columns.values(), start=1)
-        )
-        names = ", ".join(self.columns)
-        self.postgresql = (
-            (postgresql or sql)
-            .strip()
-            .replace("{rows}", f"SELECT * FROM unnest({arrays}) AS given ({names})")
-        )
+        self._postgresql = (postgresql or sql).strip()
+        self.postgresql = self.postgresql_from(1)
 
     def sqlite(self, rows: int) -> str:
         """The text for so many rows; `chunk` keeps the number of different texts small."""
         one = f"({', '.join('?' * len(self.columns))})"
         return self._sqlite.replace("{rows}", f"VALUES {', '.join([one] * rows)}")
+
+    def postgresql_from(self, first: int) -> str:
+        """The text whose parameters, one array for each column, are numbered from `first`."""
+        arrays = ", ".join(
+            f"${number}::text::{_POSTGRES_TYPE[kind]}[]"
+            for number, kind in enumerate(self.columns.values(), start=first)
+        )
+        given = f"SELECT * FROM unnest({arrays}) AS given ({', '.join(self.columns)})"
+        return self._postgresql.replace("{rows}", given)
 
     def chunk(self, rows: int) -> int:
         """How many of the rows to take at once: a power of two, so that texts are few and stay
@@ -121,6 +130,20 @@ class SetStatement(Generic[Row]):
 
     def __repr__(self) -> str:
         return f"SetStatement({self.name!r})"
+
+
+def together(statements: tuple[SetStatement[Any], ...]) -> str:
+    """PostgreSQL text that makes several changes in one round trip and counts the rows of each.
+
+    All of them see the tables as they were before; none may touch a row that another one does.
+    """
+    parts = []
+    first = 1
+    for number, statement in enumerate(statements):
+        parts.append(f"change_{number} AS (\n{statement.postgresql_from(first)}\nRETURNING 1)")
+        first += len(statement.columns)
+    counts = ", ".join(f"(SELECT count(*) FROM change_{n})" for n in range(len(statements)))
+    return f"WITH {', '.join(parts)}\nSELECT {counts}"
 
 
 def _number_parameters(sql: str) -> tuple[str, tuple[str, ...]]:

@@ -17,15 +17,34 @@ from typing import Any
 import msgspec
 
 from vacancy.db.statement import Column, Engine, Row, SetStatement
+from vacancy.errors import Invalid
 
 Encoder = Callable[[Any], Any]
 
 
-@lru_cache(maxsize=256)  # a transaction writes one instant in hundreds of places
 def instant_text(value: datetime) -> str:
-    """An instant as UTC text of fixed width: `2027-03-01T10:00:00.000000Z`."""
+    """An instant as UTC text of fixed width: `2027-03-01T10:00:00.000000Z`.
+
+    Raises `Invalid` VALUE_REFUSED for a time without a zone, or outside the years 1 to 9999.
+    """
     if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
+        value = _in_utc(value)
+    return _utc_text(value)
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        if value.tzinfo is not None:
+            return value.astimezone(UTC)
+    except OverflowError:
+        pass
+    raise Invalid("VALUE_REFUSED", f"{value} is no instant: it has no zone, or no UTC.")
+
+
+# A transaction writes one instant in hundreds of places. Only UTC may be remembered: the two 01:30
+# of a day in October are equal in their own zone.
+@lru_cache(maxsize=256)
+def _utc_text(value: datetime) -> str:
     return value.isoformat(timespec="microseconds")[:26] + "Z"
 
 
@@ -34,9 +53,8 @@ SQLITE_ENCODERS: dict[type, Encoder] = {
     datetime: instant_text,
 }
 _COLUMN_ENCODERS: dict[Column, Encoder] = {
-    "date": date.isoformat,
+    "date": lambda value: None if value is None else value.isoformat(),
     "instant": lambda value: None if value is None else instant_text(value),
-    "boolean": int,
 }
 
 
@@ -65,6 +83,32 @@ _SQLITE_DECODERS: dict[type, Encoder] = {
     datetime: datetime.fromisoformat,
     bool: bool,
 }
+
+
+def postgres_arrays(statement: SetStatement[Row], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Each column as the text of a PostgreSQL array. The driver would look at every element of a
+    list several times; one text for each column takes a third of the time."""
+    return [
+        _array_text(column, kind)
+        for column, kind in zip(zip(*rows, strict=True), statement.columns.values(), strict=True)
+    ]
+
+
+def _array_text(column: tuple[Any, ...], kind: Column) -> str:
+    if kind in ("text", "json"):
+        return f"{{{','.join(map(_quoted, column))}}}"
+    encode = _COLUMN_ENCODERS.get(kind, str)
+    if None in column:
+        return f"{{{','.join('NULL' if v is None else str(encode(v)) for v in column)}}}"
+    return f"{{{','.join(map(encode, column))}}}"
+
+
+def _quoted(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 @cache

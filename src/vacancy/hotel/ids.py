@@ -40,4 +40,6 @@ class IdSource:
 
 def parse_id(text: str) -> int | None:
     """An id from outside, or None when it cannot be one."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        return None
+    return value if (value := int(text)) < 1 << 63 else None

@@ -1,7 +1,8 @@
 """Runs admission for many callers: who comes while a batch is being written joins the next one.
 
-A lane is a queue with one batch at a time. PostgreSQL has a lane for each property, so that a busy
-hotel does not hold up another; SQLite has one writer and so one lane.
+A batch takes whoever waits, of whatever property. Two may be under way on PostgreSQL: while the
+server works on one, we make up the other. SQLite has one writer, and so one batch. Should a batch
+wait too long for a lock, its properties go on apart, so that a stuck hotel holds up no other.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class Limits(msgspec.Struct, frozen=True):
     batch_requests: int = 256
     batch_nights: int = 4_096
     queue_requests: int = 4_096
-    """Over all lanes. When it is full, the answer is 503 and nothing is done."""
+    """When it is full, the answer is 503 and nothing is done."""
     wait_s: float = 10.0
     """A request that has not been taken into a batch by then is never executed."""
-    lanes_at_once: int = 4
-    """Batches under way at the same time, each on a connection of its own (PostgreSQL)."""
+    batches_at_once: int = 2
+    """Each on a connection of its own (PostgreSQL)."""
 
 
 class _Ticket:
@@ -66,10 +67,9 @@ class Admission:
         self._db = db
         self._next_id = next_id
         self._limits = limits or Limits()
-        self._lanes: dict[str, deque[_Ticket]] = {}
+        self._queue: deque[_Ticket] = deque()
         self._drains: set[asyncio.Task[None]] = set()
-        self._waiting = 0
-        self._at_once = asyncio.Semaphore(self._limits.lanes_at_once)
+        self._width = self._limits.batches_at_once if db.engine == "postgresql" else 1
 
     async def submit(self, request: Request) -> Outcome:
         """Queues the request and waits for its outcome, which is known after the commit.
@@ -78,25 +78,19 @@ class Admission:
         says. A refusal is an outcome, not an exception.
         """
         limits = self._limits
-        if self._waiting >= limits.queue_requests:
+        if len(self._queue) >= limits.queue_requests:
             raise Unavailable(
                 "QUEUE_FULL",
-                f"{self._waiting} requests are waiting already; the limit is"
+                f"{len(self._queue)} requests are waiting already; the limit is"
                 f" {limits.queue_requests}.",
                 hint="Nothing was done. Try again in a second.",
             )
         loop = asyncio.get_running_loop()
         ticket = _Ticket(request, loop.create_future())
         ticket.timer = loop.call_later(limits.wait_s, self._give_up, ticket)
-        name = request.property if self._db.engine == "postgresql" else ""
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = deque()
-            drain = loop.create_task(self._drain(name, lane))
-            self._drains.add(drain)
-            drain.add_done_callback(self._drains.discard)
-        lane.append(ticket)
-        self._waiting += 1
+        self._queue.append(ticket)
+        if len(self._drains) < self._width:
+            self._drains.add(loop.create_task(self._drain()))
         return await ticket.answered
 
     async def finish(self) -> None:
@@ -113,45 +107,53 @@ class Admission:
             )
         )
 
-    def _take(self, lane: deque[_Ticket]) -> list[_Ticket]:
-        """The next batch. From here on its requests are executed, whoever gives up."""
-        taken: list[_Ticket] = []
-        nights = 0
-        while lane and len(taken) < self._limits.batch_requests:
-            if taken and nights + nights_touched(lane[0].request) > self._limits.batch_nights:
-                break
-            ticket = lane.popleft()
-            self._waiting -= 1
-            if ticket.timer is not None:
-                ticket.timer.cancel()
-            if not ticket.answered.done():
-                nights += nights_touched(ticket.request)
-                taken.append(ticket)
-        return taken
+    async def _drain(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self._queue:
+                await self._run()
+        finally:
+            # At once, not in a callback: whoever submits next must find the place free.
+            self._drains.discard(task)
 
-    async def _drain(self, name: str, lane: deque[_Ticket]) -> None:
-        async with self._at_once:
-            while lane:
-                await self._run(lane)
-            del self._lanes[name]
-
-    async def _run(self, lane: deque[_Ticket]) -> None:
+    async def _run(self) -> None:
         """One batch, taken when the database's turn is ours and not before: the longer the wait
         for the turn, the more requests share it."""
         taken: list[_Ticket] = []
 
         async def unit(tx: Transaction) -> list[Outcome]:
             if not taken:
-                taken.extend(self._take(lane))
+                taken.extend(self._take())
             return await self._judge(tx, taken)
 
         try:
             outcomes = await self._db.transact(unit, wait_s=self._limits.wait_s)
         except Exception as error:  # noqa: BLE001 - whatever it is, every caller gets an answer
-            await self._fail(taken or self._take(lane), error)
+            if taken:
+                await self._fail(taken, error)
+            else:  # the transaction did not begin: those who wait in vain are told why
+                for ticket in self._take():
+                    ticket.fail(_ours(error))
         else:
             for ticket, outcome in zip(taken, outcomes, strict=True):
                 ticket.answer(outcome)
+
+    def _take(self) -> list[_Ticket]:
+        """The next batch. From here on its requests are executed, whoever gives up."""
+        taken: list[_Ticket] = []
+        nights = 0
+        while self._queue and len(taken) < self._limits.batch_requests:
+            touched = nights_touched(self._queue[0].request)
+            if taken and nights + touched > self._limits.batch_nights:
+                break
+            ticket = self._queue.popleft()
+            if ticket.timer is not None:
+                ticket.timer.cancel()
+            if not ticket.answered.done():
+                nights += touched
+                taken.append(ticket)
+        return taken
 
     async def _judge(self, tx: Transaction, tickets: Sequence[_Ticket]) -> list[Outcome]:
         requests = [ticket.request for ticket in tickets]
@@ -164,19 +166,20 @@ class Admission:
 
     async def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
         """Nothing of this batch was written, unless the commit itself was cut off."""
-        if not isinstance(error, VacancyError):
-            error = Internal("BATCH_FAILED", f"{type(error).__name__}: {error}")
+        error = _ours(error)
         if error.code == "OUTCOME_UNKNOWN":
             await self._look_up(tickets, error)
         elif isinstance(error, SPOILED) and len(tickets) > 1:
             middle = len(tickets) // 2
             for half in (tickets[:middle], tickets[middle:]):
-                await self._run_alone(half)
+                await self._run_again(half)
+        elif error.code == "DATABASE_BUSY" and len(apart := _by_property(tickets)) > 1:
+            await asyncio.gather(*(self._run_again(group) for group in apart))
         else:
             for ticket in tickets:
                 ticket.fail(error)
 
-    async def _run_alone(self, tickets: Sequence[_Ticket]) -> None:
+    async def _run_again(self, tickets: Sequence[_Ticket]) -> None:
         try:
             outcomes = await self._db.transact(lambda tx: self._judge(tx, tickets))
         except Exception as error:  # noqa: BLE001
@@ -208,3 +211,16 @@ class Admission:
                 ticket.fail(error)
             else:
                 ticket.answer(replay(answer, request.idempotency.request_sha256))
+
+
+def _ours(error: Exception) -> VacancyError:
+    if isinstance(error, VacancyError):
+        return error
+    return Internal("BATCH_FAILED", f"{type(error).__name__}: {error}")
+
+
+def _by_property(tickets: Sequence[_Ticket]) -> list[list[_Ticket]]:
+    groups: dict[str, list[_Ticket]] = {}
+    for ticket in tickets:
+        groups.setdefault(ticket.request.property, []).append(ticket)
+    return list(groups.values())

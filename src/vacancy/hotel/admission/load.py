@@ -79,11 +79,13 @@ async def _lock_nights(tx: Transaction, requests: Sequence[Request], state: Stat
     wanted: set[NightKey] = set()
     for request in requests:
         if isinstance(request, CreateBooking):
-            nights = nights_of(request.check_in, request.check_out)
+            los = (request.check_out - request.check_in).days
             for rooms in request.rooms:
                 entry = state.catalogue.get((request.property, rooms.room_type))
-                if entry is not None and len(nights) <= entry.max_stay_nights:
+                # The length first: the nights of a stay of a thousand years fill the memory.
+                if entry is not None and los <= entry.max_stay_nights:
                     type_id = entry.room_type_id
+                    nights = nights_of(request.check_in, request.check_out)
                     wanted.update((entry.property_id, type_id, night) for night in nights)
     for booking in state.bookings.values():
         row = booking.row

@@ -1,46 +1,50 @@
-"""Sends the changes of a batch to the database: one statement for each table."""
+"""Sends the changes of a batch to the database: one set for each table, all sets together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from vacancy.db.database import Repeat, Transaction
+from vacancy.db.statement import SetStatement
 from vacancy.errors import Internal
 from vacancy.hotel.admission.changes import Changes
 from vacancy.hotel.statements import admission as sql
 
 
 async def write_changes(tx: Transaction, changes: Changes) -> None:
-    """Writes everything in lock order. Raises when a row that was decided on is not there any
-    more: that would be a fault of ours, since all of them are locked."""
-    nights = [(*key, *moved) for key, moved in sorted(changes.nights.items()) if any(moved)]
-    if nights:
-        _all(await tx.execute_set(sql.UPDATE_NIGHTS, nights), len(nights), "nights")
-    if changes.bookings:
-        await tx.execute_set(sql.INSERT_BOOKINGS, changes.bookings)
-        await tx.execute_set(sql.INSERT_STAYS, changes.stays)
-    if changes.statuses:
-        changed = await tx.execute_set(sql.CHANGE_STATUS, changes.statuses)
-        _all(changed, len(changes.statuses), "bookings")
-    if changes.ledger:
-        await tx.execute_set(sql.INSERT_LEDGER, changes.ledger)
-    arrivals = [(*key, *moved) for key, moved in sorted(changes.arrivals.items()) if any(moved)]
-    if arrivals:
-        await tx.execute_set(sql.ADD_ARRIVALS, arrivals)
-    if changes.lead_times:
-        lead_times = [(*key, moved) for key, moved in sorted(changes.lead_times.items())]
-        await tx.execute_set(sql.ADD_LEAD_TIMES, lead_times)
-    if changes.audit:
-        await tx.execute_set(sql.INSERT_AUDIT, changes.audit)
-        await tx.execute_set(sql.INSERT_EVENTS, changes.events)
-    if changes.answers:
-        answers = sorted(changes.answers)
-        if await tx.execute_set(sql.INSERT_ANSWERS, answers) != len(answers):
+    """Writes everything, rows of shared tables in their sorted order.
+
+    Raises `Internal` LOCKED_ROW_CHANGED when a row that was decided on is not there any more (a
+    fault of ours: all of them are locked), and `Repeat` when a key was answered meanwhile.
+    """
+    sets: list[tuple[SetStatement[Any], Sequence[Sequence[Any]]]] = [
+        (sql.UPDATE_NIGHTS, _moved(changes.nights)),
+        (sql.INSERT_BOOKINGS, changes.bookings),
+        (sql.INSERT_STAYS, changes.stays),
+        (sql.CHANGE_STATUS, changes.statuses),
+        (sql.INSERT_LEDGER, changes.ledger),
+        (sql.ADD_ARRIVALS, _moved(changes.arrivals)),
+        (sql.ADD_LEAD_TIMES, [(*key, n) for key, n in sorted(changes.lead_times.items())]),
+        (sql.INSERT_AUDIT, changes.audit),
+        (sql.INSERT_EVENTS, changes.events),
+        (sql.INSERT_ANSWERS, sorted(changes.answers)),
+    ]
+    sets = [(statement, rows) for statement, rows in sets if rows]
+    if not sets:
+        return
+    counts = await tx.execute_sets(sets)
+    for (statement, rows), count in zip(sets, counts, strict=True):
+        if count == len(rows):
+            continue
+        if statement is sql.INSERT_ANSWERS:
             raise Repeat("another process answered one of the keys")
-
-
-def _all(changed: int, expected: int, what: str) -> None:
-    if changed != expected:
         raise Internal(
             "LOCKED_ROW_CHANGED",
-            f"{expected} {what} were to change under lock, {changed} did.",
+            f"{statement.name} was to change {len(rows)} rows and changed {count}.",
             hint="Nothing was written. Please report this with the server's log.",
         )
+
+
+def _moved(totals: dict[Any, list[int]]) -> list[tuple[Any, ...]]:
+    return [(*key, *moved) for key, moved in sorted(totals.items()) if any(moved)]

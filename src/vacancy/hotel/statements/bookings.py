@@ -83,7 +83,7 @@ GET_USER_BOOKINGS_WITH_ROOM_TYPE = Statement(
         WHERE user_id = :user_id
             AND id < :before_id
             AND (:status = '' OR status = :status)
-            AND (:property_id = 0 OR property_id = :property_id)
+            AND (property_id = :property_id OR :property_id = 0)
         ORDER BY id DESC
         LIMIT :limit
     ) AS b

@@ -1,0 +1,76 @@
+"""Measures and prints the table of figures.
+
+python -m benchmarks [availability admission hot_nights http] [--engine sqlite]
+                     [--rounds 3] [--write docs/benchmarks.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import admission, availability, hot_nights, http
+from benchmarks.figure import Figure
+from benchmarks.hotels import ENGINES, database_urls
+from benchmarks.machine import Machine, machine
+from benchmarks.stats import markdown_table, text_table
+
+MEASURES = {
+    "availability": availability.measure,
+    "admission": admission.measure,
+    "hot_nights": hot_nights.measure,
+    "http": http.measure,
+}
+HEADERS = ("What", "Database", "Measured", "Goal", "Reached", "Command")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(MEASURES)}; all by default")
+    parser.add_argument("--engine", action="append", choices=ENGINES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="also as Markdown into this file")
+    options = parser.parse_args()
+    names = options.names or list(MEASURES)
+    with tempfile.TemporaryDirectory() as folder:
+        host = machine(Path(folder))
+        engines = tuple(options.engine or ENGINES)
+        with database_urls(Path(folder), engines) as urls:
+            figures: list[Figure] = []
+            for name in names:
+                print(f"measuring {name} …", flush=True)
+                figures += asyncio.run(MEASURES[name](urls, options.rounds))
+    rows = [
+        (f.what, f.engine, f.measured, f.goal, "yes" if f.reached else "no", f"`{f.command}`")
+        for f in figures
+    ]
+    print(text_table(HEADERS[:-1], [row[:-1] for row in rows]))
+    print(_conditions(host))
+    if options.write:
+        options.write.write_text(_page(host, rows))
+
+
+def _conditions(host: Machine) -> str:
+    return (
+        f"{host.cpu}, {host.cores} cores, Python {host.python}, SQLite {host.sqlite}, {host.os};"
+        f" fsync p50 {host.fsync_p50_us:.0f} µs, p99 {host.fsync_p99_us:.0f} µs;"
+        f" noise {host.noise:.2f}"
+    )
+
+
+def _page(host: Machine, rows: Sequence[tuple[str, ...]]) -> str:
+    return (
+        "# Benchmarks\n\n"
+        "Written by `make bench ARGS='--write docs/benchmarks.md'`. Both sides of a comparison run"
+        " in one go, in turns; figures are medians of the rounds. The machine is shared and noisy:"
+        " ratios say more than rates.\n\n"
+        f"Machine: {_conditions(host)} (1.0 is quiet).\n\n"
+        f"{markdown_table(HEADERS, rows)}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

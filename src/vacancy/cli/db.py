@@ -1,0 +1,173 @@
+"""`vacancy db`: the schema and the numbers in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vacancy.cli.command import make_data_dir, run_async, settings_given, shared_options
+from vacancy.cli.output import answer, listing, note, shown_url
+
+if TYPE_CHECKING:
+    from vacancy.config import Settings
+    from vacancy.db.migrate import Step
+    from vacancy.hotel.verify import Difference, VerifyReport
+
+
+@click.group()
+def db() -> None:
+    """The database: migrations and checks."""
+
+
+@db.command()
+@click.option(
+    "--to", "target", metavar="REV", default="head", show_default=True, help="A revision, or base."
+)
+@click.option("--dry-run", is_flag=True, help="Print the SQL and change nothing.")
+@shared_options
+def migrate(target: str, dry_run: bool) -> None:
+    """Brings the schema to a revision: up to the newest, or down to an older one.
+
+    Going down deletes the tables and columns that came later, with what is in them.
+
+    \b
+    vacancy db migrate --dry-run
+    vacancy db migrate
+    """
+    settings = settings_given()
+    if dry_run:
+        steps = run_async(_plan(settings, target))
+        answer({"dry_run": True, "steps": steps}, _as_sql(steps))
+        return
+    if not settings.database_url:
+        make_data_dir(settings)
+    steps = run_async(_migrate(settings, target))
+    shown = [
+        {"revision": step.revision, "direction": step.direction, "title": step.title}
+        for step in steps
+    ]
+    answer(
+        {"dry_run": False, "steps": shown},
+        f"{len(steps)} {'step was' if len(steps) == 1 else 'steps were'} run.",
+    )
+
+
+async def _plan(settings: Settings, target: str) -> list[Step]:
+    from pathlib import Path
+
+    from vacancy.db.connect import engine_of, sqlite_path
+    from vacancy.hotel.migrating import our_migrations, plan_migration
+
+    url = settings.direct_url
+    if engine_of(url) == "sqlite" and not Path(sqlite_path(url)).exists():
+        return our_migrations().plan("sqlite", None, target)
+    return await plan_migration(url, target)
+
+
+async def _migrate(settings: Settings, target: str) -> list[Step]:
+    from vacancy.hotel.migrating import migrate_database
+
+    def tell(step: Step) -> None:
+        note(f"{step.direction} {step.revision}: {step.title}")
+
+    return await migrate_database(settings.direct_url, target, progress=tell)
+
+
+def _as_sql(steps: list[Step]) -> str:
+    if not steps:
+        return "-- Nothing to do."
+    lines = []
+    for step in steps:
+        lines.append(f"-- {step.direction} {step.revision}: {step.title}")
+        statements = step.statements
+        if step.transactional:
+            statements = ("BEGIN", *statements, "COMMIT")
+        lines.extend(f"{statement};" for statement in statements)
+    return "\n".join(lines)
+
+
+@db.command()
+@shared_options
+def status() -> None:
+    """Says at which revision the database stands, and whether this version can serve it.
+
+    The exit code is 8 when it cannot.
+    """
+    run_async(_status(settings_given()))
+
+
+async def _status(settings: Settings) -> None:
+    from vacancy.bootstrap import open_database
+    from vacancy.cli.opening import direct
+    from vacancy.db.revision import get_revision, require_revision
+    from vacancy.hotel.revisions import REVISIONS
+
+    async with open_database(direct(settings)) as database:
+        current = await get_revision(database)
+        standing = REVISIONS.standing(current)
+        known = REVISIONS.known
+        done = known.index(current) + 1 if current in known else 0
+        pending = () if standing == "ahead" else known[done:]
+        document: dict[str, Any] = {
+            "database": shown_url(settings.direct_url),
+            "engine": database.engine,
+            "current": current,
+            "newest": REVISIONS.newest,
+            "oldest_accepted": REVISIONS.oldest_accepted,
+            "pending": pending,
+            "standing": standing,
+            "can_serve": standing in ("current", "accepted"),
+        }
+        answer(document, listing(document))
+        await require_revision(database, REVISIONS)
+
+
+@db.command("verify-inventory")
+@click.option("--property", "property_code", metavar="CODE", help="Only this property.")
+@shared_options
+def verify(property_code: str | None) -> None:
+    """Recomputes every night from the bookings and from the ledger; says each difference.
+
+    The exit code is 1 when there is any.
+
+    \b
+    vacancy db verify-inventory --property alpine
+    """
+    from vacancy.hotel.verify import require_clean
+
+    report = run_async(_verify(settings_given(), property_code))
+    checked = (
+        f"{report.nights} nights, {report.bookings} bookings and {report.ledger_entries}"
+        " ledger entries were checked."
+    )
+    sentences = [_sentence(difference) for difference in report.differences]
+    more = report.differences_found - len(sentences)
+    if more:
+        sentences.append(f"And {more} more.")
+    found = "All of them agree." if report.ok else f"{report.differences_found} differ."
+    answer(report, "\n".join([*sentences, f"{checked} {found}"]))
+    require_clean(report)
+
+
+async def _verify(settings: Settings, property_code: str | None) -> VerifyReport:
+    from vacancy.cli.opening import open_ready
+    from vacancy.hotel.verify import verify_inventory
+
+    async with open_ready(settings) as database:
+        return await verify_inventory(database, property_code=property_code)
+
+
+def _sentence(difference: Difference) -> str:
+    place = [difference.property]
+    if difference.room_type:
+        place.append(difference.room_type)
+    if difference.night:
+        place.append(f"on {difference.night}")
+    if difference.subject:
+        place.append(f"({difference.subject})")
+    what = difference.kind.replace("_", " ")
+    return (
+        f"The {what} of {' '.join(place)}: {difference.field} is {difference.stored},"
+        f" by the {difference.source} it is {difference.expected}."
+    )

@@ -1,0 +1,191 @@
+"""Key figures of a property over a period. Sums first, then one division: never a mean of means.
+
+The formulas are those of the field; `docs/reports.md` writes them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+from msgspec.structs import asdict
+
+from vacancy.db.database import Reader
+from vacancy.errors import Invalid
+from vacancy.hotel.queries.catalogue import get_property
+from vacancy.hotel.statements import reports as sql
+from vacancy.hotel.statements.reports import ArrivalSums, LeadTimeSums, NightSums
+
+Basis = Literal["sellable", "physical"]
+By = Literal["month"]
+
+MAX_DAYS = 3_660
+"""The longest period of one report: ten years."""
+DECIMALS = 6
+"""Of rates, lengths and days; halves to even."""
+
+
+class Kpi(msgspec.Struct, frozen=True, kw_only=True):
+    """Nights count by night, bookings by arrival. What would divide by nothing is null."""
+
+    rooms_available: int
+    """Room nights: capacity, less what is out of order unless the basis is physical."""
+    rooms_sold: int
+    """Room nights paid for and used: no day use, complimentary or no-show rooms."""
+    rooms_revenue_minor: int
+    occupancy: float | None
+    adr_minor: int | None
+    """Average daily rate: revenue by room sold."""
+    revpar_minor: int | None
+    """Revenue by room available."""
+    alos: float | None
+    """Average length of stay in nights, of what arrived and was sold."""
+    lead_time_mean_days: float | None
+    lead_time_median_days: float | None
+    bookings: int
+    """Cancelled ones and no-shows too; not holds that ended by themselves."""
+    cancellations: int
+    no_shows: int
+    cancellation_rate: float | None
+    no_show_rate: float | None
+    """Of the bookings that were not cancelled."""
+    currency: str
+    basis: Basis
+
+
+class MonthKpi(Kpi, frozen=True, kw_only=True):
+    """The part of a calendar month that lies in the period."""
+
+    month: str
+    """As `2015-07`."""
+
+
+class KpiReport(Kpi, frozen=True, kw_only=True, rename={"from_date": "from", "to_date": "to"}):
+    """The whole period, and its months where they were asked for."""
+
+    property: str
+    from_date: date
+    to_date: date
+    """Exclusive."""
+    items: tuple[MonthKpi, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+async def get_kpi_report(
+    db: Reader,
+    property_code: str,
+    from_date: date,
+    to_date: date,
+    *,
+    by: By | None = None,
+    basis: Basis = "sellable",
+) -> KpiReport:
+    """The key figures of `[from_date, to_date)`; in four statements however long it is.
+
+    Raises `Missing` PROPERTY_UNKNOWN, `Invalid` PERIOD_INVALID, PERIOD_TOO_LONG.
+    """
+    _check(from_date, to_date)
+    place = await get_property(db, property_code)
+    period = {
+        "property_id": place.id,
+        "from_date": from_date,
+        "to_date": to_date,
+        "by_month": int(by == "month"),
+    }
+    nights = await db.fetch_all(sql.SUM_NIGHTS, **period)
+    arrivals = await db.fetch_all(sql.SUM_ARRIVALS, **period)
+    lead_times = {row.month: row for row in await db.fetch_all(sql.SUM_LEAD_TIMES, **period)}
+    total = _kpi(nights, arrivals, lead_times.get(""), place.currency, basis)
+    items: tuple[MonthKpi, ...] | msgspec.UnsetType = msgspec.UNSET
+    if by == "month":
+        items = tuple(
+            MonthKpi(month=month, **asdict(kpi))
+            for month in _months(from_date, to_date)
+            for kpi in (
+                _kpi(
+                    [row for row in nights if row.month == month],
+                    [row for row in arrivals if row.month == month],
+                    lead_times.get(month),
+                    place.currency,
+                    basis,
+                ),
+            )
+        )
+    return KpiReport(
+        property=place.code, from_date=from_date, to_date=to_date, items=items, **asdict(total)
+    )
+
+
+def _check(from_date: date, to_date: date) -> None:
+    if from_date >= to_date:
+        raise Invalid(
+            "PERIOD_INVALID",
+            f"to {to_date} is not after from {from_date}.",
+            hint="The period ends before `to`: a month goes to the first day of the next.",
+            errors=({"field": "to", "value": str(to_date), "after": str(from_date)},),
+        )
+    days = (to_date - from_date).days
+    if days > MAX_DAYS:
+        raise Invalid(
+            "PERIOD_TOO_LONG",
+            f"The period has {days} days; a report takes at most {MAX_DAYS}.",
+            hint="Ask for several periods.",
+            errors=({"field": "to", "days": days, "limit": MAX_DAYS},),
+        )
+
+
+def _months(from_date: date, to_date: date) -> Iterable[str]:
+    last = to_date - timedelta(days=1)
+    first, end = (day.year * 12 + day.month - 1 for day in (from_date, last))
+    for number in range(first, end + 1):
+        yield f"{number // 12:04}-{number % 12 + 1:02}"
+
+
+def _kpi(
+    nights: Sequence[NightSums],
+    arrivals: Sequence[ArrivalSums],
+    lead_times: LeadTimeSums | None,
+    currency: str,
+    basis: Basis,
+) -> Kpi:
+    available = sum(row.capacity for row in nights)
+    if basis == "sellable":
+        available -= sum(row.out_of_order for row in nights)
+    sold = sum(row.rooms_sold for row in nights)
+    revenue_minor = sum(row.room_revenue_minor for row in nights)
+    bookings = sum(row.bookings for row in arrivals)
+    cancellations = sum(row.cancellations for row in arrivals)
+    no_shows = sum(row.no_shows for row in arrivals)
+    stays = sum(row.stays for row in arrivals)
+    mean_days = median_days = None
+    if lead_times is not None:
+        mean_days = _ratio(lead_times.days, lead_times.bookings)
+        median_days = (lead_times.lower_median_days + lead_times.upper_median_days) / 2
+    return Kpi(
+        rooms_available=available,
+        rooms_sold=sold,
+        rooms_revenue_minor=revenue_minor,
+        occupancy=_ratio(sold, available),
+        adr_minor=_share_minor(revenue_minor, sold),
+        revpar_minor=_share_minor(revenue_minor, available),
+        alos=_ratio(sum(row.room_nights for row in arrivals), stays),
+        lead_time_mean_days=mean_days,
+        lead_time_median_days=median_days,
+        bookings=bookings,
+        cancellations=cancellations,
+        no_shows=no_shows,
+        cancellation_rate=_ratio(cancellations, bookings),
+        no_show_rate=_ratio(no_shows, bookings - cancellations),
+        currency=currency,
+        basis=basis,
+    )
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(round(Fraction(part, whole), DECIMALS)) if whole else None
+
+
+def _share_minor(amount_minor: int, parts: int) -> int | None:
+    return round(Fraction(amount_minor, parts)) if parts else None

@@ -1,0 +1,1 @@
+"""The HTTP API: Litestar routes, msgspec documents, Granian as the server."""

@@ -1,0 +1,1 @@
+"""The routes, one file per subject. Each lists its `ROUTES`; `web.app` puts them together."""

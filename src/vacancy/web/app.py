@@ -1,0 +1,120 @@
+"""Puts the application together: the routes, their errors, the house behind them."""
+
+from __future__ import annotations
+
+import gc
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.exceptions import HTTPException
+from litestar.routes import HTTPRoute
+
+from vacancy.bootstrap import open_house, sweeping
+from vacancy.config import Settings, load_settings
+from vacancy.errors import Internal
+from vacancy.web import docs
+from vacancy.web.api import bookings, health, properties, reports, users
+from vacancy.web.front import Front
+from vacancy.web.logs import start_logging
+from vacancy.web.problems import on_exception, on_http_exception
+from vacancy.web.routing import Route, to_litestar
+
+ROUTES: tuple[Route, ...] = (
+    *health.ROUTES,
+    *properties.ROUTES,
+    *bookings.ROUTES,
+    *users.ROUTES,
+    *reports.ROUTES,
+)
+
+_CORS_REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key"]
+_CORS_ANSWER_HEADERS = ["Idempotent-Replayed", "Location", "Retry-After", "X-Request-Id"]
+_SWITCH_INTERVAL_S = 0.0005
+_GC_THRESHOLDS = (10_000, 20, 50)
+
+
+def create_app(settings: Settings | None = None, *, opens_house: bool = True) -> Front:
+    """The ASGI application. It opens its house when the server starts it and closes it at its
+    end, unless the caller does that: see `running`.
+
+    Granian's worker processes call it without arguments; then the settings come from the
+    environment.
+    """
+    if settings is None:
+        settings = load_settings()
+        tune_process(settings)
+    front = Front(settings, prefix=secrets.token_hex(4))
+    routes = (*ROUTES, *docs.routes(ROUTES))
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with running(front):
+            yield
+
+    litestar = Litestar(
+        [to_litestar(route, front) for route in routes],
+        cors_config=_cors(settings),
+        exception_handlers={HTTPException: on_http_exception, Exception: on_exception},
+        lifespan=[lifespan] if opens_house else [],
+        logging_config=None,
+        openapi_config=None,
+    )
+    require_access(litestar)
+    front.app = litestar
+    return front
+
+
+@asynccontextmanager
+async def running(front: Front) -> AsyncIterator[None]:
+    """The house behind the front. At the end, what was accepted is answered before it closes."""
+    async with open_house(front.settings) as house, sweeping(house):
+        front.opened = house
+        gc.collect()
+        gc.freeze()  # what is here now stays for good; the collector need not look at it again
+        # A batch of bookings makes thousands of short-lived objects and no cycles.
+        gc.set_threshold(*_GC_THRESHOLDS)
+        try:
+            yield
+        finally:
+            await front.finish()
+
+
+def tune_process(settings: Settings) -> None:
+    """What a server's process does once, before it makes its application."""
+    start_logging(settings.log_level)
+    # The thread that commits wakes often and for a moment; at the usual 5 ms it would wait that
+    # long for its turn at the interpreter each time.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+
+
+def require_access(app: Litestar) -> None:
+    """Every handler came from a `Route`, which says who may call it. Raises `Internal`: an
+    application with a door that nobody declared is not made."""
+    for where in undeclared(app):
+        raise Internal("ACCESS_UNDECLARED", f"{where} does not say who may call it.")
+
+
+def undeclared(app: Litestar) -> Iterable[str]:
+    """Handlers without a declaration. Litestar's own answers to OPTIONS tell nothing."""
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            yield route.path
+            continue
+        for handler in route.route_handlers:
+            if handler.http_methods != {"OPTIONS"} and "access" not in handler.opt:
+                yield f"{'/'.join(sorted(handler.http_methods))} {route.path}"
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.cors_origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(settings.cors_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=_CORS_REQUEST_HEADERS,
+        expose_headers=_CORS_ANSWER_HEADERS,
+    )
