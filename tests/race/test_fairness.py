@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import queue
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.fault.promises import broken_promises
 from tests.hotels import a_hotel
 from tests.race.booker import Job
 from tests.race.processes import Booker, bookers
+from vacancy.db.sqlite_file import WriteTurn
 
 ENOUGH = 1_500
 """Answers of both processes together, after which their shares are looked at."""
@@ -69,3 +72,33 @@ def test_two_processes_on_one_file_share_it_fairly(tmp_path: Path) -> None:
             assert await broken_promises(hotel.house.db, every_booking_has_a_key=True) == []
 
     asyncio.run(story())
+
+
+def test_who_waits_for_the_turn_is_not_overtaken(tmp_path: Path) -> None:
+    """However fast the last writer comes back, it stands behind who was waiting."""
+    database = tmp_path / "vacancy.db"
+    mine, other = WriteTurn(database), WriteTurn(database)
+    for _ in range(50):
+        assert mine.take_at_once()
+        waiting = threading.Thread(target=other.take)
+        waiting.start()
+        wait_until_queued(database)
+        mine.give_back()
+        assert not mine.take_at_once()
+        waiting.join()
+        other.give_back()
+    mine.close()
+    other.close()
+
+
+def wait_until_queued(database: Path) -> None:
+    """Returns when somebody stands in the queue; AssertionError after a while."""
+    deadline = time.monotonic() + 30
+    with Path(f"{database}.queue").open() as queue_file:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(queue_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            fcntl.flock(queue_file, fcntl.LOCK_UN)
+    raise AssertionError("nobody ever stood in the queue")

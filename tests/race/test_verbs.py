@@ -19,44 +19,67 @@ from vacancy.hotel.booking import booking_of
 from vacancy.hotel.model import Verb
 
 THREADS = 4
+BOOKINGS = 20
 HOLD = timedelta(minutes=15)
 
 
-def race_verbs(
-    hotel: Hotel, url: str, booking_id: str, runners: list[tuple[Verb, timedelta]], times: int
-) -> list[tuple[Verb, str]]:
-    """Every runner is a thread with a house of its own, whose clock is ahead by so much; each sends
-    its verb so many times. Answers verb and the booking's new status, or the refusal's code."""
-    line = threading.Barrier(len(runners))
+Answers = list[tuple[Verb, str]]
+"""A verb and the booking's new status, or the refusal's code."""
 
-    async def one_thread(verb: Verb, ahead: timedelta) -> list[tuple[Verb, str]]:
+
+def race_verbs(
+    hotel: Hotel,
+    url: str,
+    booking_ids: list[str],
+    runners: list[tuple[Verb, timedelta]],
+    times: int = 1,
+) -> list[Answers]:
+    """Every runner is a thread with a house of its own, whose clock is ahead by so much. For one
+    booking after the other all begin together, each sends its verb so many times; the answers
+    stand booking by booking."""
+    line = threading.Barrier(len(runners), timeout=60)
+
+    async def one_thread(verb: Verb, ahead: timedelta) -> list[Answers]:
         settings = Settings(database_url=url, env="test")
         async with open_house(settings, HandClock(NOON + ahead)) as house:
             mine = join_hotel(house, hotel)
-            await asyncio.to_thread(line.wait)
-            outcomes = await asyncio.gather(*(mine.change(verb, booking_id) for _ in range(times)))
-            return [
-                (verb, each.answer.code if isinstance(each.answer, Refusal) else each.answer.status)
-                for each in outcomes
-            ]
+            answers: list[Answers] = []
+            for booking_id in booking_ids:
+                line.wait()
+                outcomes = await asyncio.gather(
+                    *(mine.change(verb, booking_id) for _ in range(times))
+                )
+                found = [outcome.answer for outcome in outcomes]
+                answers.append(
+                    [
+                        (verb, answer.code if isinstance(answer, Refusal) else answer.status)
+                        for answer in found
+                    ]
+                )
+            return answers
 
     with ThreadPoolExecutor(len(runners)) as pool:
-        results = pool.map(lambda runner: asyncio.run(one_thread(*runner)), runners)
-        return [answer for result in results for answer in result]
+        results = list(pool.map(lambda runner: asyncio.run(one_thread(*runner)), runners))
+    return [
+        [answer for result in results for answer in result[number]]
+        for number in range(len(booking_ids))
+    ]
 
 
 @pytest.mark.parametrize(("verb", "status"), [("confirm", "confirmed"), ("cancel", "cancelled")])
 def test_a_verb_wins_once(database_url: str, verb: Verb, status: str) -> None:
     async def story() -> None:
-        async with a_hotel(database_url, capacity=1) as hotel:
-            booking = booking_of(await hotel.book(hotel.request(nights=3, hold_for=HOLD)))
+        async with a_hotel(database_url, capacity=BOOKINGS) as hotel:
+            ids = [
+                booking_of(await hotel.book(hotel.request(nights=3, hold_for=HOLD))).id
+                for _ in range(BOOKINGS)
+            ]
             runners: list[tuple[Verb, timedelta]] = [(verb, timedelta())] * THREADS
-            answers = await asyncio.to_thread(
-                race_verbs, hotel, database_url, booking.id, runners, 10
-            )
-            seen = Counter(code for _, code in answers)
-            assert seen == {status: 1, "TRANSITION_NOT_ALLOWED": THREADS * 10 - 1}
-            assert [row.status for row in await list_bookings(hotel.house.db)] == [status]
+            answers = await asyncio.to_thread(race_verbs, hotel, database_url, ids, runners)
+            for of_one in answers:
+                seen = Counter(code for _, code in of_one)
+                assert seen == {status: 1, "TRANSITION_NOT_ALLOWED": THREADS - 1}
+            assert {row.status for row in await list_bookings(hotel.house.db)} == {status}
             assert await broken_promises(hotel.house.db) == []
 
     asyncio.run(story())
@@ -74,8 +97,8 @@ def test_confirm_cancel_and_expire_at_the_edge_of_a_hold(database_url: str) -> N
                 runners: list[tuple[Verb, timedelta]] = [
                     ("confirm", early), ("cancel", early), ("expire", late), ("confirm", late),
                 ]  # fmt: skip
-                answers = await asyncio.to_thread(
-                    race_verbs, hotel, database_url, booking.id, runners, 5
+                (answers,) = await asyncio.to_thread(
+                    race_verbs, hotel, database_url, [booking.id], runners, 5
                 )
                 won = sorted({code for _, code in answers if code.islower()})
                 counts = Counter(code for _, code in answers)
@@ -110,7 +133,7 @@ def test_the_rooms_of_an_expired_hold_are_given_away_once(database_url: str) -> 
     async def story() -> None:
         async with a_hotel(database_url, capacity=1) as hotel:
             booking_of(await hotel.book(hotel.request(nights=3, hold_for=HOLD)))
-            line = threading.Barrier(THREADS)
+            line = threading.Barrier(THREADS, timeout=60)
 
             async def one_thread() -> list[str]:
                 settings = Settings(database_url=database_url, env="test")

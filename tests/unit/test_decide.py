@@ -233,7 +233,7 @@ def known(stay: Stay) -> KnownBooking:
         status = "cancelled"
     row = LockedBooking(
         stay.id, PLACE, stay.user_id, status, stay.check_in, stay.check_out, "Ada", "a@b", total,
-        "direct", "api", NOW, stay.expires_at,
+        "direct", "api", 0, NOW, stay.expires_at,
     )  # fmt: skip
     lines = tuple(
         Line(room_type, count, 0, (PRICES[room_type],) * los) for room_type, count in stay.rooms

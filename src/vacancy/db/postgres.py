@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from vacancy.db.database import Clock, Repeat, SetChange, Unit, utc_now
+from vacancy.db.database import Clock, Repeat, SetChange, Transaction, Unit, utc_now
 from vacancy.db.postgres_errors import (
     CONNECTING_ERRORS,
     CONNECTION_ERRORS,
@@ -23,7 +23,7 @@ from vacancy.db.postgres_errors import (
     translated,
 )
 from vacancy.db.postgres_pool import Connection, ConnectionPool
-from vacancy.db.statement import Engine, Row, SetStatement, Statement, together
+from vacancy.db.statement import Engine, NoRow, Row, SetStatement, Statement, together
 from vacancy.db.trace import Trace
 from vacancy.db.values import decoder, postgres_arrays
 from vacancy.errors import VacancyError
@@ -35,6 +35,11 @@ LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 """A unit whose process hangs must not keep its locks for ever."""
 CONNECT_TIMEOUT_S = 5.0
+HEAVY_SETTINGS = (
+    Statement("db.heavy_timeout", "SET LOCAL statement_timeout = '15min'", row=NoRow),
+    Statement("db.heavy_scans", "SET LOCAL enable_seqscan = on", row=NoRow),
+)
+"""A heavy statement reads whole tables and takes its time."""
 ATTEMPTS = 5
 """How often a repeatable unit is run before the caller is told that the database is busy."""
 
@@ -136,6 +141,8 @@ class PostgresDatabase:
         self._units: set[asyncio.Task[Any]] = set()
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
+        if statement.heavy:
+            return await self.transact(lambda tx: _fetch_heavy(tx, statement, params))
         connection = await self._acquire()
         try:
             rows = await PostgresSession(connection, self.trace, _NEVER).fetch_all(
@@ -227,6 +234,14 @@ async def _command(connection: Connection, word: str) -> None:
         await connection.execute(word)
     except DRIVER_ERRORS as error:
         raise translated(error, word) from error
+
+
+async def _fetch_heavy(
+    tx: Transaction, statement: Statement[Row], params: dict[str, Any]
+) -> list[Row]:
+    for setting in HEAVY_SETTINGS:
+        await tx.execute(setting)
+    return await tx.fetch_all(statement, **params)
 
 
 def _is_sound(error: BaseException) -> bool:

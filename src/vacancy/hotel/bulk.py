@@ -138,7 +138,8 @@ def _collect(changes: Changes, booking: PastBooking, booking_id: int) -> None:
         lines=lines,
         sign=1,
     )
-    changes.lead_time(property_id, check_in, booking.lead_days)
+    if final != "expired":
+        changes.lead_time(property_id, check_in, booking.lead_days)
     changes.bookings.append(
         (
             booking_id,

@@ -104,9 +104,10 @@ class Changes:
                     totals[1] += sign * line.rooms
                     totals[2] += sign * line.rooms * sold_nights
 
-    def lead_time(self, property_id: int, arrival: date, lead_days: int) -> None:
+    def lead_time(self, property_id: int, arrival: date, lead_days: int, *, sign: int = 1) -> None:
+        """Counts a booking in, or out again: a hold that expired was never a booking."""
         key = (property_id, arrival, lead_days)
-        self.lead_times[key] = self.lead_times.get(key, 0) + 1
+        self.lead_times[key] = self.lead_times.get(key, 0) + sign
 
     def tell(
         self,

@@ -124,6 +124,7 @@ def _create(
         total,
         request.segment,
         request.channel,
+        lead_days,
         state.now,
         expires_at,
     )
@@ -233,6 +234,8 @@ def _change(
     before, booking.status = booking.status, after
     row = booking.row
     changes.statuses.append((row.id, before, after, state.now))
+    if after == "expired":
+        changes.lead_time(row.property_id, row.check_in, row.lead_days, sign=-1)
     _move(state, changes, booking, before)
     changes.tell(
         property_id=row.property_id,

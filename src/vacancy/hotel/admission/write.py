@@ -25,7 +25,7 @@ async def write_changes(tx: Transaction, changes: Changes) -> None:
         (sql.CHANGE_STATUS, changes.statuses),
         (sql.INSERT_LEDGER, changes.ledger),
         (sql.ADD_ARRIVALS, _moved(changes.arrivals)),
-        (sql.ADD_LEAD_TIMES, [(*key, n) for key, n in sorted(changes.lead_times.items())]),
+        (sql.ADD_LEAD_TIMES, [(*key, n) for key, n in sorted(changes.lead_times.items()) if n]),
         (sql.INSERT_AUDIT, changes.audit),
         (sql.INSERT_EVENTS, changes.events),
         (sql.INSERT_ANSWERS, sorted(changes.answers)),

@@ -50,6 +50,7 @@ class LockedBooking(msgspec.Struct, frozen=True):
     total_minor: int
     segment: str
     channel: str
+    lead_days: int
     created_at: datetime
     expires_at: datetime | None
 
@@ -142,6 +143,7 @@ _LOCK_BOOKINGS = """
         b.total_minor,
         b.segment,
         b.channel,
+        b.lead_days,
         b.created_at,
         b.expires_at
     FROM wanted AS w

@@ -312,7 +312,8 @@ LEAD_TIMES_AGAINST_BOOKINGS = Statement(
         UNION ALL
         SELECT property_id, check_in, lead_days, 0, 1
         FROM bookings
-        WHERE {SCOPE}
+        WHERE status <> 'expired'
+            AND {SCOPE}
     ),
     differing AS (
         SELECT
