@@ -317,7 +317,9 @@ def _counted(
     expected: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
     leads: Counter[tuple[int, date, int]] = Counter()
     for booking in bookings:
-        leads[booking.property_id, booking.check_in, booking.lead_days] += 1
+        # A hold that ended by itself was never a booking of anybody's: reports leave it out.
+        if booking.status != "expired":
+            leads[booking.property_id, booking.check_in, booking.lead_days] += 1
         total = expected[
             booking.property_id,
             booking.check_in,
@@ -342,9 +344,8 @@ def _counted(
     for key in expected.keys() | found.keys():
         if expected.get(key, [0, 0, 0]) != found.get(key, [0, 0, 0]):
             yield f"arrivals {key}: counted {found.get(key)}, there are {expected.get(key)}"
-    if dict(leads) != {
-        (row.property_id, row.arrival, row.lead_days): row.bookings for row in lead_times
-    }:
+    counted = {(row.property_id, row.arrival, row.lead_days): row.bookings for row in lead_times}
+    if dict(leads) != {key: bookings for key, bookings in counted.items() if bookings}:
         yield "the counts of lead times are not those of the bookings"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -13,7 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.routes import HTTPRoute
 
-from vacancy.bootstrap import open_house, sweeping
+from vacancy.bootstrap import open_house, sweeping, tune_runtime
 from vacancy.config import Settings, load_settings
 from vacancy.errors import Internal
 from vacancy.web import docs
@@ -33,8 +31,6 @@ ROUTES: tuple[Route, ...] = (
 
 _CORS_REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key"]
 _CORS_ANSWER_HEADERS = ["Idempotent-Replayed", "Location", "Retry-After", "X-Request-Id"]
-_SWITCH_INTERVAL_S = 0.0005
-_GC_THRESHOLDS = (10_000, 20, 50)
 
 
 def create_app(settings: Settings | None = None, *, opens_house: bool = True) -> Front:
@@ -46,7 +42,7 @@ def create_app(settings: Settings | None = None, *, opens_house: bool = True) ->
     """
     if settings is None:
         settings = load_settings()
-        tune_process(settings)
+        start_logging(settings.log_level)
     front = Front(settings, prefix=secrets.token_hex(4))
     routes = (*ROUTES, *docs.routes(ROUTES))
 
@@ -73,22 +69,11 @@ async def running(front: Front) -> AsyncIterator[None]:
     """The house behind the front. At the end, what was accepted is answered before it closes."""
     async with open_house(front.settings) as house, sweeping(house):
         front.opened = house
-        gc.collect()
-        gc.freeze()  # what is here now stays for good; the collector need not look at it again
-        # A batch of bookings makes thousands of short-lived objects and no cycles.
-        gc.set_threshold(*_GC_THRESHOLDS)
+        tune_runtime()
         try:
             yield
         finally:
             await front.finish()
-
-
-def tune_process(settings: Settings) -> None:
-    """What a server's process does once, before it makes its application."""
-    start_logging(settings.log_level)
-    # The thread that commits wakes often and for a moment; at the usual 5 ms it would wait that
-    # long for its turn at the interpreter each time.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
 def require_access(app: Litestar) -> None:

@@ -23,7 +23,8 @@ from vacancy.db.durability import require_durability
 from vacancy.db.revision import require_revision
 from vacancy.errors import Misconfigured
 from vacancy.hotel.revisions import REVISIONS
-from vacancy.web.app import create_app, running, tune_process
+from vacancy.web.app import create_app, running
+from vacancy.web.logs import start_logging
 
 STOP_S = 25
 """How long a stopping server may take to answer what it accepted; then it ends regardless.
@@ -41,7 +42,7 @@ def serve(settings: Settings) -> None:
     Raises `Misconfigured` PORT_TAKEN, and whatever makes the database unfit, before anything is
     served.
     """
-    tune_process(settings)
+    start_logging(settings.log_level)
     require_port(settings)
     if settings.workers > 1:
         _run(_require_database(settings))
