@@ -69,6 +69,8 @@ class Admission:
         self._limits = limits or Limits()
         self._queue: deque[_Ticket] = deque()
         self._drains: set[asyncio.Task[None]] = set()
+        self._poised = False
+        """One drain is about to take: whoever comes now is in its batch."""
         self._width = self._limits.batches_at_once if db.engine == "postgresql" else 1
 
     async def submit(self, request: Request) -> Outcome:
@@ -89,8 +91,7 @@ class Admission:
         ticket = _Ticket(request, loop.create_future())
         ticket.timer = loop.call_later(limits.wait_s, self._give_up, ticket)
         self._queue.append(ticket)
-        if len(self._drains) < self._width:
-            self._drains.add(loop.create_task(self._drain()))
+        self._start()
         return await ticket.answered
 
     async def finish(self) -> None:
@@ -107,11 +108,18 @@ class Admission:
             )
         )
 
+    def _start(self) -> None:
+        if not self._poised and len(self._drains) < self._width:
+            self._poised = True
+            self._drains.add(asyncio.get_running_loop().create_task(self._drain()))
+
     async def _drain(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         try:
-            while self._queue:
+            await self._run()
+            while self._queue and not self._poised:
+                self._poised = True
                 await self._run()
         finally:
             # At once, not in a callback: whoever submits next must find the place free.
@@ -153,6 +161,9 @@ class Admission:
             if not ticket.answered.done():
                 nights += touched
                 taken.append(ticket)
+        self._poised = False
+        if self._queue:
+            self._start()
         return taken
 
     async def _judge(self, tx: Transaction, tickets: Sequence[_Ticket]) -> list[Outcome]:

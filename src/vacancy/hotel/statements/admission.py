@@ -122,7 +122,6 @@ LIST_DUE_HOLDS = SetStatement(
         AND b.expires_at IS NOT NULL
         AND b.expires_at <= w.now
     ORDER BY b.expires_at
-    LIMIT 500
     """,
     columns={"property_id": "integer", "now": "instant"},
     row=DueHold,
