@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from vacancy.db.catalog import read_catalog
 from vacancy.db.migrate import HEAD, Migrations, Step, migrate
 from vacancy.db.migration_door import MigrationDoor, open_migration_door
+from vacancy.db.read_catalog import read_catalog
 
 FIRST = 'op.create_table("parents", sa.Column("id", sa.Integer(), primary_key=True))'
 SECOND = """op.create_table(

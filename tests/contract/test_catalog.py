@@ -9,8 +9,9 @@ import apsw
 import asyncpg
 import pytest
 
-from vacancy.db.catalog import Catalog, differences, read_catalog
+from vacancy.db.catalog import Catalog, differences
 from vacancy.db.connect import engine_of, sqlite_path
+from vacancy.db.read_catalog import read_catalog
 from vacancy.errors import Missing, Unsupported
 
 TABLES = """

@@ -27,7 +27,7 @@ from tests.things import (
 )
 from vacancy.db.connect import connect, sqlite_path
 from vacancy.db.database import Transaction
-from vacancy.db.sqlite_file import PresenceLock
+from vacancy.db.sqlite.locks import PresenceLock
 from vacancy.errors import Conflict, Unavailable, Unsupported, VacancyError
 
 WAIT_S = 30.0

@@ -20,9 +20,10 @@ from tests.scratch_migrations import (
 )
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
-from vacancy.db.catalog import Catalog, differences, read_catalog
+from vacancy.db.catalog import Catalog, differences
 from vacancy.db.connect import engine_of
 from vacancy.db.migrate import BASE
+from vacancy.db.read_catalog import read_catalog
 from vacancy.db.revision import VERSION_TABLE, RevisionRange, require_revision
 from vacancy.errors import Invalid, Unsupported, VacancyError
 from vacancy.hotel.migrating import migrate_database, our_migrations, plan_migration

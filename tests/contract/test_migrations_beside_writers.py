@@ -22,8 +22,8 @@ from tests.scratch_migrations import (
     write_revision,
 )
 from vacancy.db import migration_door
-from vacancy.db.catalog import read_catalog
 from vacancy.db.connect import connect, sqlite_path
+from vacancy.db.read_catalog import read_catalog
 from vacancy.db.revision import VERSION_TABLE, get_revision
 from vacancy.errors import VacancyError
 

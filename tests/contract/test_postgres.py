@@ -23,8 +23,8 @@ from tests.things import (
 )
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
-from vacancy.db import postgres as postgres_module
 from vacancy.db.database import Repeat, Transaction
+from vacancy.db.postgres import database as postgres_module
 from vacancy.db.statement import Statement
 from vacancy.errors import Unavailable, Unsupported
 from vacancy.hotel.migrating import migrate_database

@@ -19,9 +19,9 @@ import msgspec
 import pytest
 
 import vacancy
-from vacancy.db.catalog_sqlite import read_sqlite_catalog
 from vacancy.db.connect import sqlite_path
 from vacancy.db.revision import VERSION_TABLE
+from vacancy.db.sqlite.catalog import read_sqlite_catalog
 from vacancy.db.statement import NoRow, SetStatement, Statement
 from vacancy.hotel.migrating import migrate_database
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.hotels import HandClock
 from vacancy.bootstrap import House
 from vacancy.config import Settings
-from vacancy.db.sqlite import SqliteDatabase
+from vacancy.db.sqlite.database import SqliteDatabase
 from vacancy.hotel.accounts import take_node
 from vacancy.hotel.admission.batches import Admission
 from vacancy.hotel.ids import IdSource

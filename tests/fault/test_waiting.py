@@ -129,8 +129,8 @@ def test_a_foreign_writer_is_waited_for_in_vain_and_then_not(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Instead of the five seconds that a server waits.
-    monkeypatch.setattr("vacancy.db.sqlite.BUSY_TIMEOUT_MS", 300)
-    monkeypatch.setattr("vacancy.db.postgres.LOCK_TIMEOUT_MS", 300)
+    monkeypatch.setattr("vacancy.db.sqlite.database.BUSY_TIMEOUT_MS", 300)
+    monkeypatch.setattr("vacancy.db.postgres.database.LOCK_TIMEOUT_MS", 300)
 
     async def story() -> None:
         async with an_impatient_hotel(database_url) as hotel:

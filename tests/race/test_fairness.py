@@ -16,7 +16,7 @@ from tests.fault.promises import broken_promises
 from tests.hotels import a_hotel
 from tests.race.booker import Job
 from tests.race.processes import Booker, bookers
-from vacancy.db.sqlite_file import WriteTurn
+from vacancy.db.sqlite.locks import WriteTurn
 
 ENOUGH = 1_500
 """Answers of both processes together, after which their shares are looked at."""

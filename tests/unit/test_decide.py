@@ -23,7 +23,7 @@ from vacancy.hotel.admission.requests import (
 )
 from vacancy.hotel.admission.state import KnownBooking, Line, State
 from vacancy.hotel.model import Actor, Guest, Status, Verb, nights_of
-from vacancy.hotel.statements.admission import CatalogueEntry, LockedBooking
+from vacancy.hotel.statements.admission_state import CatalogueEntry, LockedBooking
 
 NOW = datetime(2027, 1, 2, 12, tzinfo=UTC)
 TODAY = date(2027, 1, 2)

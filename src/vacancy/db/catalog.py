@@ -11,7 +11,6 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from vacancy.db.connect import engine_of, sqlite_path
 from vacancy.db.statement import Engine
 from vacancy.errors import Missing
 
@@ -94,23 +93,6 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         """The same without these tables."""
         kept = tuple(table for table in self.tables if table.name not in names)
         return msgspec.structs.replace(self, tables=kept)
-
-
-async def read_catalog(url: str) -> Catalog:
-    """Reads the catalog of the database that a URL names; changes nothing.
-
-    Raises `Missing` DATABASE_MISSING for a file that is not there.
-    """
-    if engine_of(url) == "sqlite":
-        from vacancy.db.catalog_sqlite import read_sqlite_file
-
-        path = sqlite_path(url)
-        if not path.exists():
-            raise Missing("DATABASE_MISSING", f"There is no database at {path}.")
-        return read_sqlite_file(path)
-    from vacancy.db.catalog_postgres import read_postgres_database
-
-    return await read_postgres_database(url)
 
 
 def differences(expected: Catalog, found: Catalog) -> list[str]:

@@ -43,9 +43,9 @@ async def connect(
     """Opens the database. The file is created when it is not there; its folder is not."""
     # One driver is loaded, not both: a command on one database starts faster.
     if engine_of(url) == "sqlite":
-        from vacancy.db.sqlite import SqliteDatabase
+        from vacancy.db.sqlite.database import SqliteDatabase
 
         return SqliteDatabase(sqlite_path(url), clock=clock, synchronous=synchronous)
-    from vacancy.db.postgres import open_postgres
+    from vacancy.db.postgres.database import open_postgres
 
     return await open_postgres(url, clock=clock, connections=connections)

@@ -16,7 +16,7 @@ class _Setting(msgspec.Struct, frozen=True):
 
 LIST_DURABILITY_SETTINGS = Statement(
     "db.list_durability_settings",
-    # Our SQLite connections set their own; see sqlite_session.py.
+    # Our SQLite connections set their own; see sqlite/session.py.
     "SELECT 'synchronous', 'on'",
     postgresql="""
     SELECT name, setting

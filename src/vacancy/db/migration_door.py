@@ -13,13 +13,13 @@ import apsw
 import asyncpg
 
 from vacancy.db.connect import engine_of, sqlite_path
-from vacancy.db.postgres import CONNECT_TIMEOUT_S
-from vacancy.db.postgres_errors import CONNECTING_ERRORS, DRIVER_ERRORS
-from vacancy.db.postgres_errors import translated as postgres_translated
+from vacancy.db.postgres.database import CONNECT_TIMEOUT_S
+from vacancy.db.postgres.errors import CONNECTING_ERRORS, DRIVER_ERRORS
+from vacancy.db.postgres.errors import translated as postgres_translated
 from vacancy.db.revision import VERSION_TABLE
-from vacancy.db.sqlite_file import PresenceLock, WriteTurn
-from vacancy.db.sqlite_session import open_connection
-from vacancy.db.sqlite_session import translated as sqlite_translated
+from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
+from vacancy.db.sqlite.session import open_connection
+from vacancy.db.sqlite.session import translated as sqlite_translated
 from vacancy.db.statement import Engine
 from vacancy.errors import Conflict, Unavailable
 

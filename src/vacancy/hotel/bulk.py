@@ -16,7 +16,7 @@ from vacancy.hotel.admission.decide import HOUSE_ID
 from vacancy.hotel.admission.state import Line, NightKey
 from vacancy.hotel.admission.write import write_changes
 from vacancy.hotel.model import Status
-from vacancy.hotel.statements.admission import LOCK_NIGHTS
+from vacancy.hotel.statements.admission_state import LOCK_NIGHTS
 
 BOOKINGS_AT_ONCE = 2_000
 """In one transaction: enough to make the commit cheap, few enough to lose little when killed."""

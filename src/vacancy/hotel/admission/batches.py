@@ -19,7 +19,7 @@ from vacancy.hotel.admission.decide import decide, replay
 from vacancy.hotel.admission.load import load_state
 from vacancy.hotel.admission.requests import Outcome, Request, nights_touched
 from vacancy.hotel.admission.write import write_changes
-from vacancy.hotel.statements.admission import GET_ANSWERS
+from vacancy.hotel.statements.admission_state import GET_ANSWERS
 
 SPOILED: tuple[type[VacancyError], ...] = (Conflict, Invalid, Internal)
 """Errors of a write that one request may have caused; the others then go on without it."""

@@ -24,7 +24,7 @@ from vacancy.hotel.model import (
     Status,
     nights_of,
 )
-from vacancy.hotel.statements.admission import LockedBooking, StoredAnswer
+from vacancy.hotel.statements.admission_state import LockedBooking, StoredAnswer
 
 HOUSE_ID = 0
 """The actor in audit entries when nobody asked: a hold's time was over."""

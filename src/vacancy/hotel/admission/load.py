@@ -12,8 +12,8 @@ from vacancy.db.database import Transaction
 from vacancy.hotel.admission.requests import ChangeStatus, CreateBooking, Request
 from vacancy.hotel.admission.state import KnownBooking, Line, NightKey, State
 from vacancy.hotel.model import nights_of
-from vacancy.hotel.statements import admission as sql
-from vacancy.hotel.statements.admission import LockedStay, StoredAnswer
+from vacancy.hotel.statements import admission_state as sql
+from vacancy.hotel.statements.admission_state import LockedStay, StoredAnswer
 
 
 async def load_state(tx: Transaction, requests: Sequence[Request]) -> State:

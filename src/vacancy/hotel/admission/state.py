@@ -7,7 +7,7 @@ from datetime import date, datetime
 import msgspec
 
 from vacancy.hotel.model import TAKES, Status
-from vacancy.hotel.statements.admission import CatalogueEntry, LockedBooking, StoredAnswer
+from vacancy.hotel.statements.admission_state import CatalogueEntry, LockedBooking, StoredAnswer
 
 NightKey = tuple[int, int, date]
 """Property, room type, night: the order in which nights are locked."""

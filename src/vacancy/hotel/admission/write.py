@@ -9,7 +9,7 @@ from vacancy.db.database import Repeat, Transaction
 from vacancy.db.statement import SetStatement
 from vacancy.errors import Internal
 from vacancy.hotel.admission.changes import Changes
-from vacancy.hotel.statements import admission as sql
+from vacancy.hotel.statements import admission_changes as sql
 
 
 async def write_changes(tx: Transaction, changes: Changes) -> None:

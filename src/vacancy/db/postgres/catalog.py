@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 
 from vacancy.db.catalog import Catalog, Column, Constraint, ConstraintKind, Definition, Index, Table
-from vacancy.db.postgres import CONNECT_TIMEOUT_S
-from vacancy.db.postgres_errors import CONNECTING_ERRORS, DRIVER_ERRORS, translated
+from vacancy.db.postgres.database import CONNECT_TIMEOUT_S
+from vacancy.db.postgres.errors import CONNECTING_ERRORS, DRIVER_ERRORS, translated
 
 _KINDS: dict[str, ConstraintKind] = {
     "p": "primary key",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from time import perf_counter_ns
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from vacancy.db.database import Clock, Repeat, SetChange, Transaction, Unit, utc_now
-from vacancy.db.postgres_errors import (
+from vacancy.db.postgres.errors import (
     CONNECTING_ERRORS,
     CONNECTION_ERRORS,
     DRIVER_ERRORS,
@@ -22,7 +21,7 @@ from vacancy.db.postgres_errors import (
     sqlstate,
     translated,
 )
-from vacancy.db.postgres_pool import Connection, ConnectionPool
+from vacancy.db.postgres.pool import Connection, ConnectionPool
 from vacancy.db.statement import Engine, NoRow, Row, SetStatement, Statement, together
 from vacancy.db.trace import Trace
 from vacancy.db.values import decoder, postgres_arrays
@@ -35,8 +34,11 @@ LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 """A unit whose process hangs must not keep its locks for ever."""
 CONNECT_TIMEOUT_S = 5.0
+SILENT_S = 60.0
+"""A server that says nothing for so long is taken for gone: its own timeouts are shorter."""
+HEAVY_S = 900
 HEAVY_SETTINGS = (
-    Statement("db.heavy_timeout", "SET LOCAL statement_timeout = '15min'", row=NoRow),
+    Statement("db.heavy_timeout", f"SET LOCAL statement_timeout = '{HEAVY_S}s'", row=NoRow),
     Statement("db.heavy_scans", "SET LOCAL enable_seqscan = on", row=NoRow),
 )
 """A heavy statement reads whole tables and takes its time."""
@@ -58,7 +60,9 @@ class PostgresSession:
         arguments = [params[name] for name in statement.order]
         started_ns = perf_counter_ns()
         try:
-            found = await self._connection.fetch(statement.postgresql, *arguments)
+            found = await self._connection.fetch(
+                statement.postgresql, *arguments, timeout=HEAVY_S if statement.heavy else None
+            )
         except DRIVER_ERRORS as error:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
@@ -198,12 +202,15 @@ class PostgresDatabase:
         except BaseException:
             # The connection may be what was lost; then the server undoes the unit by itself, and
             # the unit's own error is the one to tell.
-            with suppress(*DRIVER_ERRORS):
+            try:
                 await connection.execute("ROLLBACK")
+            except DRIVER_ERRORS:
+                connection.terminate()
             raise
         try:
             await connection.execute("COMMIT")
         except CONNECTION_ERRORS as error:
+            connection.terminate()
             raise outcome_unknown(error) from error
         except asyncpg.PostgresError as error:
             raise translated(error, "COMMIT") from error
@@ -233,6 +240,7 @@ async def _command(connection: Connection, word: str) -> None:
     try:
         await connection.execute(word)
     except DRIVER_ERRORS as error:
+        connection.terminate()
         raise translated(error, word) from error
 
 
@@ -259,6 +267,7 @@ async def open_postgres(
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
+            command_timeout=SILENT_S,
             server_settings={
                 "application_name": "vacancy",
                 "statement_timeout": str(STATEMENT_TIMEOUT_MS),

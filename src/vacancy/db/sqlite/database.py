@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vacancy.db.database import Clock, SetChange, Unit, utc_now
-from vacancy.db.sqlite_file import PresenceLock, WriteTurn
-from vacancy.db.sqlite_session import BUSY_TIMEOUT_MS, SqliteSession, open_connection
+from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
+from vacancy.db.sqlite.session import BUSY_TIMEOUT_MS, SqliteSession, open_connection
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 from vacancy.errors import Misconfigured, Unavailable

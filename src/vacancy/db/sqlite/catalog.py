@@ -14,8 +14,8 @@ import apsw
 import msgspec
 
 from vacancy.db.catalog import Catalog, Column, Constraint, ConstraintKind, Definition, Index, Table
-from vacancy.db.sqlite_file import PresenceLock
-from vacancy.db.sqlite_session import open_connection, translated
+from vacancy.db.sqlite.locks import PresenceLock
+from vacancy.db.sqlite.session import open_connection, translated
 
 _TOKEN = re.compile(
     r"""

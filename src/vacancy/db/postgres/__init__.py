@@ -1,0 +1,1 @@
+"""PostgreSQL behind the database protocol: `database.py` is the door, the rest stands behind it."""

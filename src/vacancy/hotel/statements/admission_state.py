@@ -1,0 +1,203 @@
+"""What admission reads under lock, in the order of its locks: sets only."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+
+from vacancy.db.statement import SetStatement
+from vacancy.hotel.model import Status
+
+
+class StoredAnswer(msgspec.Struct, frozen=True):
+    """What was answered to the first request with this key."""
+
+    user_id: int
+    key: str
+    request_sha256: str
+    refused: bool
+    answer: str
+
+
+class CatalogueEntry(msgspec.Struct, frozen=True):
+    """A room type beside its property."""
+
+    property_id: int
+    property: str
+    currency: str
+    time_zone: str
+    max_stay_nights: int
+    room_type_id: int
+    room_type: str
+    price_minor: int
+    max_adults: int
+
+
+class DueHold(msgspec.Struct, frozen=True):
+    id: int
+
+
+class LockedBooking(msgspec.Struct, frozen=True):
+    id: int
+    property_id: int
+    user_id: int
+    status: Status
+    check_in: date
+    check_out: date
+    guest_name: str
+    guest_email: str
+    total_minor: int
+    segment: str
+    channel: str
+    lead_days: int
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class LockedStay(msgspec.Struct, frozen=True):
+    booking_id: int
+    room_type_id: int
+    rooms: int
+    adults: int
+    prices_minor: tuple[int, ...]
+
+
+class LockedNight(msgspec.Struct, frozen=True):
+    property_id: int
+    room_type_id: int
+    night: date
+    available: int
+
+
+GET_ANSWERS = SetStatement(
+    "admission.get_answers",
+    """
+    WITH wanted (user_id, key) AS ({rows})
+    SELECT
+        k.user_id,
+        k.key,
+        k.request_sha256,
+        k.refused = 1,
+        k.answer
+    FROM wanted AS w
+    JOIN idempotency_keys AS k ON k.user_id = w.user_id AND k.key = w.key
+    """,
+    columns={"user_id": "integer", "key": "text"},
+    row=StoredAnswer,
+    reads=("idempotency_keys",),
+)
+
+LIST_CATALOGUE = SetStatement(
+    "admission.list_catalogue",
+    """
+    WITH wanted (code) AS ({rows})
+    SELECT
+        p.id,
+        p.code,
+        p.currency,
+        p.time_zone,
+        p.max_stay_nights,
+        t.id,
+        t.code,
+        t.price_minor,
+        t.max_adults
+    FROM wanted AS w
+    JOIN properties AS p ON p.code = w.code
+    JOIN room_types AS t ON t.property_id = p.id
+    """,
+    columns={"code": "text"},
+    row=CatalogueEntry,
+    reads=("properties", "room_types"),
+)
+
+LIST_DUE_HOLDS = SetStatement(
+    "admission.list_due_holds",
+    """
+    WITH wanted (property_id, now) AS ({rows})
+    SELECT b.id
+    FROM wanted AS w
+    JOIN bookings AS b ON b.property_id = w.property_id
+    WHERE b.status = 'provisional'
+        AND b.expires_at IS NOT NULL
+        AND b.expires_at <= w.now
+    ORDER BY b.expires_at
+    """,
+    columns={"property_id": "integer", "now": "instant"},
+    row=DueHold,
+    reads=("bookings",),
+)
+
+_LOCK_BOOKINGS = """
+    WITH wanted (id) AS ({rows})
+    SELECT
+        b.id,
+        b.property_id,
+        b.user_id,
+        b.status,
+        b.check_in,
+        b.check_out,
+        b.guest_name,
+        b.guest_email,
+        b.total_minor,
+        b.segment,
+        b.channel,
+        b.lead_days,
+        b.created_at,
+        b.expires_at
+    FROM wanted AS w
+    JOIN bookings AS b ON b.id = w.id
+    ORDER BY b.id
+    """
+
+LOCK_BOOKINGS = SetStatement(
+    "admission.lock_bookings",
+    _LOCK_BOOKINGS,
+    postgresql=_LOCK_BOOKINGS + "FOR NO KEY UPDATE OF b",
+    columns={"id": "integer"},
+    row=LockedBooking,
+    reads=("bookings",),
+)
+
+LIST_STAYS = SetStatement(
+    "admission.list_stays",
+    """
+    WITH wanted (id) AS ({rows})
+    SELECT
+        s.booking_id,
+        s.room_type_id,
+        s.rooms,
+        s.adults,
+        s.prices_minor
+    FROM wanted AS w
+    JOIN room_stays AS s ON s.booking_id = w.id
+    ORDER BY s.booking_id, s.line
+    """,
+    columns={"id": "integer"},
+    row=LockedStay,
+    reads=("room_stays",),
+)
+
+_LOCK_NIGHTS = """
+    WITH wanted (property_id, room_type_id, night) AS ({rows})
+    SELECT
+        i.property_id,
+        i.room_type_id,
+        i.night,
+        i.available
+    FROM wanted AS w
+    JOIN room_inventory AS i
+        ON i.property_id = w.property_id
+        AND i.room_type_id = w.room_type_id
+        AND i.night = w.night
+    ORDER BY i.property_id, i.room_type_id, i.night
+    """
+
+LOCK_NIGHTS = SetStatement(
+    "admission.lock_nights",
+    _LOCK_NIGHTS,
+    postgresql=_LOCK_NIGHTS + "FOR NO KEY UPDATE OF i",
+    columns={"property_id": "integer", "room_type_id": "integer", "night": "date"},
+    row=LockedNight,
+    reads=("room_inventory",),
+)
