@@ -278,6 +278,7 @@ async def open_postgres(
                 # Every quick statement of ours is served by an index. A plan that was made while a
                 # table was small must not read all of it once it is large.
                 "enable_seqscan": "off",
+                "plan_cache_mode": "force_generic_plan",
             },
         )
 

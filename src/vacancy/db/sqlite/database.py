@@ -140,16 +140,19 @@ class SqliteDatabase:
         async with self._writing:
             await self._begin(wait_s)
             try:
-                try:
-                    result = await unit(SqliteTransaction(self._writer, self.clock()))
-                    await self._on_writer_thread(self._writer.command, "COMMIT")
-                except BaseException:
-                    if self._writer.connection.in_transaction:
-                        self._writer.command("ROLLBACK")
-                    raise
-                return result
-            finally:
+                result = await unit(SqliteTransaction(self._writer, self.clock()))
+                await self._on_writer_thread(self._commit)
+            except BaseException:
+                if self._writer.connection.in_transaction:
+                    self._writer.command("ROLLBACK")
                 self._turn.give_back()
+                raise
+            return result
+
+    def _commit(self) -> None:
+        self._writer.command("COMMIT")
+        # On this thread, and not when the loop comes round to it: another process waits for it.
+        self._turn.give_back()
 
     async def _begin(self, wait_s: float | None) -> None:
         while self._abandoned is not None:
