@@ -34,7 +34,7 @@ LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 """A unit whose process hangs must not keep its locks for ever."""
 CONNECT_TIMEOUT_S = 5.0
-SILENT_S = 60.0
+SILENT_S = 12.0
 """A server that says nothing for so long is taken for gone: its own timeouts are shorter."""
 HEAVY_S = 900
 HEAVY_SETTINGS = (

@@ -21,7 +21,7 @@ from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
 from vacancy.db.sqlite.session import BUSY_TIMEOUT_MS, SqliteSession, open_connection
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
-from vacancy.errors import Misconfigured, Unavailable
+from vacancy.errors import Misconfigured, Unavailable, VacancyError
 
 T = TypeVar("T")
 
@@ -141,18 +141,33 @@ class SqliteDatabase:
             await self._begin(wait_s)
             try:
                 result = await unit(SqliteTransaction(self._writer, self.clock()))
-                await self._on_writer_thread(self._commit)
             except BaseException:
-                if self._writer.connection.in_transaction:
-                    self._writer.command("ROLLBACK")
-                self._turn.give_back()
+                self._roll_back()
                 raise
+            await self._on_writer_thread(self._commit)
             return result
 
     def _commit(self) -> None:
-        self._writer.command("COMMIT")
-        # On this thread, and not when the loop comes round to it: another process waits for it.
+        """Commits and gives the turn back on the same thread, not when the loop comes round to it:
+        another process waits for it."""
+        try:
+            self._writer.command("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
         self._turn.give_back()
+
+    def _roll_back(self) -> None:
+        """Whatever happens to the transaction, the turn goes on to the others."""
+        try:
+            if self._writer.connection.in_transaction:
+                self._writer.command("ROLLBACK")
+        except VacancyError:
+            # What cannot even be undone is dropped with its connection: SQLite undoes it on opening.
+            self._writer.connection.close(force=True)
+            self._writer = self._open()
+        finally:
+            self._turn.give_back()
 
     async def _begin(self, wait_s: float | None) -> None:
         while self._abandoned is not None:
