@@ -92,7 +92,8 @@ class Oracle:
             same = body == request.idempotency.request_sha256
             return answer if same else ("refused", "IDEMPOTENCY_KEY_REUSED", ())
         answer = self.judge(request)
-        self.answers[name] = (request.idempotency.request_sha256, answer)
+        if answer[1] != "BOOKING_UNKNOWN":  # a key must not tell what exists
+            self.answers[name] = (request.idempotency.request_sha256, answer)
         return answer
 
     def judge(self, request: Request) -> Answer:

@@ -122,13 +122,17 @@ class Actor(msgspec.Struct, frozen=True):
     role: Role
     property_id: int | None = None
 
+    def may_enter(self, property_id: int) -> bool:
+        """A key that is bound to a property opens no other."""
+        return self.property_id in (None, property_id)
+
     def may_manage(self, property_id: int) -> bool:
         """Front desk rights on a property."""
-        return self.role != "guest" and self.property_id in (None, property_id)
+        return self.role != "guest" and self.may_enter(property_id)
 
     def may_see(self, property_id: int, user_id: int) -> bool:
         """A booking of that user in that property."""
-        return self.may_manage(property_id) or (self.role == "guest" and self.user_id == user_id)
+        return self.may_enter(property_id) and (self.role != "guest" or self.user_id == user_id)
 
 
 @lru_cache(maxsize=4096)  # every step of a booking asks for the same nights

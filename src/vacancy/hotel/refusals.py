@@ -43,6 +43,15 @@ def not_for_others() -> Forbidden:
     )
 
 
+def not_this_property(code: str) -> Forbidden:
+    return Forbidden(
+        "PROPERTY_NOT_YOURS",
+        f"This key is bound to another property than {code!r}.",
+        hint="Use a key of that property, or one that is bound to none.",
+        errors=({"field": "property", "value": code},),
+    )
+
+
 def stay_reversed(check_in: date, check_out: date) -> Invalid:
     return Invalid(
         "STAY_INVALID",

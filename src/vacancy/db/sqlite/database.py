@@ -163,7 +163,7 @@ class SqliteDatabase:
             if self._writer.connection.in_transaction:
                 self._writer.command("ROLLBACK")
         except VacancyError:
-            # What cannot even be undone is dropped with its connection: SQLite undoes it on opening.
+            # What cannot even be undone goes with its connection: SQLite undoes it on opening.
             self._writer.connection.close(force=True)
             self._writer = self._open()
         finally:

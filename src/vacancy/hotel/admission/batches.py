@@ -2,7 +2,8 @@
 
 A batch takes whoever waits, of whatever property. Two may be under way on PostgreSQL: while the
 server works on one, we make up the other. SQLite has one writer, and so one batch. Should a batch
-wait too long for a lock, its properties go on apart, so that a stuck hotel holds up no other.
+wait too long for a lock, its properties go on apart: a stuck hotel holds up the others by that time
+and no longer.
 """
 
 from __future__ import annotations

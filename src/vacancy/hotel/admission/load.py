@@ -7,17 +7,18 @@ same key finds the answer, or its insert waits for the first to commit and it ju
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from vacancy.db.database import Transaction
 from vacancy.hotel.admission.requests import ChangeStatus, CreateBooking, Request
 from vacancy.hotel.admission.state import KnownBooking, Line, NightKey, State
 from vacancy.hotel.model import nights_of
 from vacancy.hotel.statements import admission_state as sql
-from vacancy.hotel.statements.admission_state import LockedStay, StoredAnswer
+from vacancy.hotel.statements.admission_state import LockedBooking, LockedStay, StoredAnswer
 
 
 async def load_state(tx: Transaction, requests: Sequence[Request]) -> State:
-    """Locks the bookings and nights of all requests, and of holds that are due."""
+    """Locks the bookings and nights of all requests, and of the due holds in their way."""
     codes = sorted({(request.property,) for request in requests})
     entries = await tx.fetch_set(sql.LIST_CATALOGUE, codes)
     state = State(
@@ -52,12 +53,10 @@ async def _answers(
 
 
 async def _lock_bookings(tx: Transaction, requests: Sequence[Request], state: State) -> None:
-    due = await tx.fetch_set(
-        sql.LIST_DUE_HOLDS,
-        [(property_id, state.now) for property_id in sorted(state.property_codes)],
-    )
-    named = {request.booking_id for request in requests if isinstance(request, ChangeStatus)}
-    ids = [(booking_id,) for booking_id in sorted(named | {hold.id for hold in due})]
+    due = {hold.id for hold in await tx.fetch_set(sql.LIST_DUE_HOLDS, _wanted(requests, state))}
+    changes = [request for request in requests if isinstance(request, ChangeStatus)]
+    named = {request.booking_id: request.verb for request in changes}
+    ids = [(booking_id,) for booking_id in sorted(due | named.keys())]
     if not ids:
         return
     rows = await tx.fetch_set(sql.LOCK_BOOKINGS, ids)
@@ -68,7 +67,26 @@ async def _lock_bookings(tx: Transaction, requests: Sequence[Request], state: St
         # A request may name a booking of another property than it says: it is not to be seen.
         if row.property_id in state.property_codes:
             state.bookings[row.id] = KnownBooking(row, tuple(lines[row.id]), row.status)
-    state.due = tuple(hold.id for hold in due if hold.id in state.bookings)
+            # Whoever names a hold after its time finds that it has ended, unless to end it.
+            if row.id in named and named[row.id] != "expire" and _is_due(row, state.now):
+                due.add(row.id)
+    state.due = tuple(sorted(due & state.bookings.keys()))
+
+
+def _wanted(requests: Sequence[Request], state: State) -> list[tuple[object, ...]]:
+    """The stays that are asked for, each room type once."""
+    stays = {
+        (entry.property_id, entry.room_type_id, request.check_in, request.check_out)
+        for request in requests
+        if isinstance(request, CreateBooking)
+        for rooms in request.rooms
+        if (entry := state.catalogue.get((request.property, rooms.room_type))) is not None
+    }
+    return [(*stay, state.now) for stay in sorted(stays)]
+
+
+def _is_due(row: LockedBooking, now: datetime) -> bool:
+    return row.status == "provisional" and row.expires_at is not None and row.expires_at <= now
 
 
 def _line(stay: LockedStay) -> Line:

@@ -6,6 +6,9 @@ import msgspec
 
 from vacancy.db.statement import NoRow, Statement
 
+AT_ONCE = 500
+"""So many are found or taken away by one statement; who sweeps goes on until there are fewer."""
+
 
 class Due(msgspec.Struct, frozen=True):
     id: int
@@ -14,7 +17,7 @@ class Due(msgspec.Struct, frozen=True):
 
 LIST_DUE = Statement(
     "upkeep.list_due",
-    """
+    f"""
     SELECT
         b.id,
         p.code
@@ -24,7 +27,7 @@ LIST_DUE = Statement(
         AND b.expires_at IS NOT NULL
         AND b.expires_at <= :now
     ORDER BY b.expires_at
-    LIMIT 500
+    LIMIT {AT_ONCE}
     """,
     row=Due,
     reads=("bookings", "properties"),
@@ -33,9 +36,12 @@ LIST_DUE = Statement(
 # Entries are numbered in the order of time: the oldest are found without an index of their own.
 DELETE_OLD_KEYS = Statement(
     "upkeep.delete_old_keys",
-    """
+    f"""
     DELETE FROM idempotency_keys
-    WHERE entry IN (SELECT entry FROM idempotency_keys ORDER BY entry LIMIT 1000)
+    WHERE entry <= (
+            SELECT MAX(entry)
+            FROM (SELECT entry FROM idempotency_keys ORDER BY entry LIMIT {AT_ONCE}) AS oldest
+        )
         AND created_at < :before
     """,
     row=NoRow,
