@@ -1,6 +1,6 @@
 """Measures and prints the table of figures.
 
-python -m benchmarks [availability admission hot_nights http] [--engine sqlite]
+python -m benchmarks [availability admission hot_nights http imports] [--engine sqlite]
                      [--rounds 3] [--write docs/benchmarks.md]
 """
 
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import admission, availability, hot_nights, http
+from benchmarks import admission, availability, hot_nights, http, imports
 from benchmarks.figure import Figure
 from benchmarks.hotels import ENGINES, database_urls
 from benchmarks.machine import Machine, machine
@@ -23,6 +23,7 @@ MEASURES = {
     "admission": admission.measure,
     "hot_nights": hot_nights.measure,
     "http": http.measure,
+    "imports": imports.measure,
 }
 HEADERS = ("What", "Database", "Measured", "Goal", "Reached", "Command")
 

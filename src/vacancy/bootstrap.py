@@ -7,16 +7,15 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import msgspec
 
 from vacancy.config import Settings
-from vacancy.db.connect import connect, engine_of, sqlite_path
+from vacancy.db.connect import connect, engine_of
 from vacancy.db.database import Clock, Database, utc_now
 from vacancy.db.durability import require_durability
+from vacancy.db.read_revision import read_revision
 from vacancy.db.revision import require_revision
-from vacancy.errors import Missing
 from vacancy.hotel.accounts import take_node
 from vacancy.hotel.admission.batches import Admission, Limits
 from vacancy.hotel.ids import IdSource
@@ -36,12 +35,8 @@ class House(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def open_database(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Database]:
     """The database alone. Raises `Missing` DATABASE_MISSING for a file that is not there."""
-    if engine_of(settings.url) == "sqlite" and not Path(sqlite_path(settings.url)).exists():
-        raise Missing(
-            "DATABASE_MISSING",
-            f"There is no database at {sqlite_path(settings.url)}.",
-            hint="Run `vacancy init`, or check VACANCY_DATABASE_URL and VACANCY_DATA_DIR.",
-        )
+    if engine_of(settings.url) == "sqlite":
+        await read_revision(settings.url)  # refuses what is not ours before lock files stand by it
     db = await connect(settings.url, clock=clock, connections=settings.database_connections)
     try:
         yield db

@@ -25,7 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     env: Literal["development", "test", "production"] = "development"
     data_dir: str = "vacancy-data"
-    """Where the embedded database, `demo.json` and the run files live."""
+    """Where the embedded database and `demo.json` live."""
     database_url: str = ""
     """`sqlite:///path` or `postgresql://…`; empty is `vacancy.db` in the data directory."""
     database_direct_url: str = ""

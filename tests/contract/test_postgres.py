@@ -23,7 +23,9 @@ from tests.things import (
 )
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
+from vacancy.db.connect import connect
 from vacancy.db.database import Repeat, Transaction
+from vacancy.db.migration_door import open_migration_door
 from vacancy.db.postgres import database as postgres_module
 from vacancy.db.statement import Statement
 from vacancy.errors import Unavailable, Unsupported
@@ -140,6 +142,46 @@ def test_a_statement_has_its_time(postgres_url: str, monkeypatch: pytest.MonkeyP
             assert await count(db) == 0
 
     asyncio.run(story())
+
+
+def test_a_server_that_is_only_read_is_503_until_it_is_the_primary(postgres_url: str) -> None:
+    async def set_read_only(state: str) -> None:
+        connection = await asyncpg.connect(postgres_url)
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute(
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only = {state}'
+        )
+        await connection.close()
+
+    async def story() -> None:
+        async with a_database(postgres_url) as db:
+            await insert(db, Thing(1))
+        await set_read_only("on")
+        with pytest.raises(Unavailable, match="DATABASE_UNAVAILABLE") as migrating:
+            await migrate_scratch_table(postgres_url)
+        standby = await connect(postgres_url)
+        with pytest.raises(Unavailable, match="only lets itself be read") as refused:
+            await insert(standby, Thing(2))
+        for error in (migrating.value, refused.value):
+            assert "primary" in error.hint
+        assert await count(standby) == 1
+        await standby.close()
+        await set_read_only("off")
+        primary = await connect(postgres_url)
+        await insert(primary, Thing(2))
+        assert await count(primary) == 2
+        await primary.close()
+
+    asyncio.run(story())
+
+
+async def migrate_scratch_table(url: str) -> None:
+    door = await open_migration_door(url)
+    try:
+        await door.run(["CREATE TABLE more (id bigint)"], transactional=True)
+    finally:
+        await door.close()
 
 
 def test_a_pool_that_is_used_up_says_so(postgres_url: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-CutAt = Literal["never", "before", "after"]
+CutAt = Literal["never", "before", "after", "silent"]
 COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 """The message of PostgreSQL's protocol: a simple query, its length, its text."""
 
@@ -17,8 +17,9 @@ class Proxy:
     """Passes everything on until it is told to cut.
 
     `cut_at` "before": the next COMMIT never reaches the server. "after": the server commits and
-    its answer is lost. `cut_in`: after so many messages of ours, wherever that is. Each happens
-    once. While `away`, nobody is let in.
+    its answer is lost. "silent": the next COMMIT is swallowed and nothing is heard from then on, as
+    when a firewall drops every packet. `cut_in`: after so many messages of ours, wherever that is.
+    Each happens once. While `away`, nobody is let in.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -31,6 +32,16 @@ class Proxy:
         self._port = port
         self._links: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._passing = asyncio.Event()
+        self._passing.set()
+
+    def fall_silent(self) -> None:
+        """Nothing passes in either direction, and nobody is told; new connections too."""
+        self._passing.clear()
+
+    def speak_again(self) -> None:
+        """Ends the silence. What came in it passes late."""
+        self._passing.set()
 
     def take_away(self) -> None:
         """Cuts all connections and lets nobody in."""
@@ -78,6 +89,11 @@ class Proxy:
                 return
             if COMMIT in data and self.cut_at == "after":
                 committing.set()
+            if COMMIT in data and self.cut_at == "silent":
+                self.cuts += 1
+                self.cut_at = "never"
+                self.fall_silent()
+            await self._passing.wait()
             to_server.write(data)
             await to_server.drain()
 
@@ -93,6 +109,7 @@ class Proxy:
                 if committing.is_set():
                     self._cut(to_client)
                     return
+                await self._passing.wait()
                 to_client.write(data)
                 await to_client.drain()
         except ConnectionError:
@@ -108,6 +125,7 @@ class Proxy:
 
     async def finish(self) -> None:
         """Ends all connections."""
+        self.speak_again()
         self.take_away()
         if self._tasks:
             await asyncio.wait(self._tasks)

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
 
 from tests.fault.promises import BookingRow, broken_promises, list_bookings, list_keys
@@ -21,6 +22,8 @@ from tests.hotels import Hotel, a_hotel
 from tests.race.booker import Answered, Job, loaded_request, verb_after
 from tests.race.processes import Booker, bookers
 from tests.servers import postgres_server
+from vacancy.db.database import Reader
+from vacancy.db.statement import Statement
 from vacancy.hotel.model import Booking
 
 ROUNDS = 4
@@ -61,9 +64,41 @@ def job_of(hotel: Hotel, url: str, prefix: str) -> Job:
     )
 
 
+class Busy(msgspec.Struct, frozen=True):
+    backends: int
+
+
+BUSY_BACKENDS = Statement(
+    "crash.busy_backends",
+    "SELECT 0",
+    postgresql="""
+    SELECT count(*)
+    FROM pg_stat_activity
+    WHERE datname = current_database()
+        AND pid <> pg_backend_pid()
+        AND application_name = 'vacancy'
+        AND state <> 'idle'
+    """,
+    row=Busy,
+)
+
+
+async def is_busy(db: Reader) -> bool:
+    found = await db.fetch_one(BUSY_BACKENDS)
+    return found is not None and found.backends > 0
+
+
+async def until_the_dead_are_done(db: Reader) -> None:
+    """A COMMIT that the killed process had sent runs on in PostgreSQL; wait until it has ended."""
+    async with asyncio.timeout(20):
+        while await is_busy(db):  # noqa: ASYNC110 - what is awaited is in another process
+            await asyncio.sleep(0.02)
+
+
 async def check_survivors(hotel: Hotel, told: list[Answered], prefix: str) -> None:
     """Every answer that was given holds, and every key answers again as it did."""
     db = hotel.house.db
+    await until_the_dead_are_done(db)
     assert await broken_promises(db, every_booking_has_a_key=True) == []
     found = {str(row.id): row for row in await list_bookings(db)}
     last: dict[str, Answered] = {answer.key: answer for answer in told if answer.booking}

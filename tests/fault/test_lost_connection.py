@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,14 +14,18 @@ import pytest
 from tests.fault.promises import broken_promises, list_bookings
 from tests.fault.proxy import CutAt, Proxy, proxied
 from tests.hotels import HandClock, Hotel, a_hotel, join_hotel
+from tests.scratch_migrations import migrate_scratch, revision_of, write_family
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
+from vacancy.db import migration_door
 from vacancy.db.database import Transaction
+from vacancy.db.postgres import database as postgres_database
 from vacancy.db.statement import NoRow, Statement
 from vacancy.errors import HTTP_STATUS, Unavailable
 from vacancy.hotel.booking import booking_of
 from vacancy.hotel.model import Booking
 
+WELL_OVER_SILENT_S = 10
 CONNECTIONS = 3
 ALONE = 1
 """One connection, and so one batch after the other: the COMMIT that is cut is the one we mean."""
@@ -182,6 +187,102 @@ def test_a_database_that_is_away_is_503_and_back_by_itself(postgres_url: str) ->
             # Of those that were refused meanwhile nothing was written.
             assert len(await list_bookings(direct.house.db)) == 1 + 3 * 5
             assert await broken_promises(direct.house.db, every_booking_has_a_key=True) == []
+
+    asyncio.run(story())
+
+
+def test_a_silent_database_is_503_in_bounded_time(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is refused and nothing is answered: our own timeouts must end it."""
+    monkeypatch.setattr(postgres_database, "SILENT_S", 0.3)
+    monkeypatch.setattr(postgres_database, "CONNECT_TIMEOUT_S", 0.3)
+
+    async def story() -> None:
+        async with behind_a_proxy(postgres_url) as (hotel, direct, proxy):
+            booking_of(await hotel.book(hotel.request(key="before")))
+            proxy.fall_silent()
+            async with asyncio.timeout(WELL_OVER_SILENT_S):
+                for number in range(3):
+                    with pytest.raises(Unavailable, match="DATABASE_UNAVAILABLE") as read:
+                        await list_bookings(hotel.house.db)
+                    assert HTTP_STATUS[type(read.value)] == 503
+                    with pytest.raises(Unavailable, match="DATABASE_UNAVAILABLE"):
+                        await hotel.book(hotel.request(key=f"silent {number}"))
+            proxy.speak_again()
+            booking_of(await hotel.book(hotel.request(key="after")))
+            assert len(await list_bookings(direct.house.db)) == 2
+            assert await broken_promises(direct.house.db, every_booking_has_a_key=True) == []
+
+    asyncio.run(story())
+
+
+def test_a_database_that_falls_silent_at_a_commit_leaves_the_outcome_unknown(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_database, "SILENT_S", 0.3)
+    monkeypatch.setattr(postgres_database, "CONNECT_TIMEOUT_S", 0.3)
+
+    async def story() -> None:
+        async with behind_a_proxy(postgres_url) as (hotel, direct, proxy):
+            proxy.cut_at = "silent"
+            request = hotel.request(key="key")
+            async with asyncio.timeout(WELL_OVER_SILENT_S):
+                with pytest.raises(Unavailable, match="OUTCOME_UNKNOWN"):
+                    await hotel.book(request)
+            assert proxy.cuts == 1
+            proxy.speak_again()
+            booking_of(await hotel.book(request))
+            assert len(await list_bookings(direct.house.db)) == 1
+            assert await broken_promises(direct.house.db, every_booking_has_a_key=True) == []
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("cut_at", ["before", "after", "in"])
+def test_a_connection_lost_in_a_migration_is_said(
+    postgres_url: str, cut_at: str, tmp_path: Path
+) -> None:
+    write_family(tmp_path)
+
+    async def story() -> None:
+        async with proxied(postgres_url) as (proxy, through):
+            if cut_at == "in":
+                proxy.cut_in = 8  # in the middle of a revision, before its COMMIT
+            elif cut_at == "before":
+                proxy.cut_at = "before"
+            else:
+                proxy.cut_at = "after"
+            with pytest.raises(Unavailable) as lost:
+                await migrate_scratch(through, tmp_path)
+            assert proxy.cuts == 1
+            if cut_at == "in":
+                assert lost.value.code == "DATABASE_UNAVAILABLE"
+            else:
+                assert lost.value.code == "OUTCOME_UNKNOWN"
+                assert "`vacancy db migrate`" in lost.value.hint
+                assert "Idempotency-Key" not in lost.value.hint
+            # The lock went with the connection, and a revision is there whole or not at all.
+            assert await revision_of(through) == ("0001" if cut_at == "after" else None)
+            await migrate_scratch(through, tmp_path)
+            assert await revision_of(through) == "0002"
+
+    asyncio.run(story())
+
+
+def test_a_database_that_falls_silent_in_a_migration_is_given_up(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_family(tmp_path)
+    for name in ("SILENT_S", "CONNECT_TIMEOUT_S", "_STATEMENT_S"):
+        monkeypatch.setattr(migration_door, name, 0.3)
+
+    async def story() -> None:
+        async with proxied(postgres_url) as (proxy, through):
+            proxy.cut_at = "silent"
+            async with asyncio.timeout(WELL_OVER_SILENT_S):
+                with pytest.raises(Unavailable, match="OUTCOME_UNKNOWN"):
+                    await migrate_scratch(through, tmp_path)
 
     asyncio.run(story())
 

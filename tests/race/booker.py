@@ -7,6 +7,7 @@ it has it. `tests/race/processes.py` starts it and reads it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import sys
@@ -26,7 +27,8 @@ from vacancy.hotel.model import Actor, Verb
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What a process shall do.
 
-    `rush`: one booking of the first night for each of `keys` (an empty key is none), all at once.
+    `rush`: one booking of the first night for each of `keys` (an empty key is none), all at once,
+    in each of `properties` in turn.
     `load`: bookings without end from `clients` at once, with keys that begin with `prefix`; some
     are confirmed or cancelled. `spree`: the same, but of one night that never sells out.
     """
@@ -36,6 +38,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     guest_id: int
     kind: Literal["rush", "load", "spree"]
     keys: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ("alpine",)
     prefix: str = ""
     clients: int = 16
 
@@ -73,10 +76,11 @@ def loaded_request(hotel: Hotel, key: str) -> CreateBooking:
 
 
 async def rush(hotel: Hotel, job: Job) -> None:
-    async def one(key: str) -> None:
-        tell("create", key, await hotel.book(hotel.request(key=key or None)))
+    async def one(key: str, code: str) -> None:
+        request = hotel.request(key=key or None, property_code=code)
+        tell("create", key, await hotel.book(request))
 
-    await asyncio.gather(*(one(key) for key in job.keys))
+    await asyncio.gather(*map(one, job.keys, itertools.cycle(job.properties)))
 
 
 async def load(hotel: Hotel, job: Job) -> None:

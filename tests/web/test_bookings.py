@@ -169,7 +169,7 @@ def test_staff_book_for_others_and_see_their_own_property_only(database_url: str
             read = await desk.client.get(made.headers["location"], headers=far)
             assert read.status_code == 404
             for_ada = await desk.book("far", user_id=ada)
-            assert (for_ada.status_code, for_ada.json()["code"]) == (403, "NOT_FOR_OTHERS")
+            assert (for_ada.status_code, for_ada.json()["code"]) == (403, "PROPERTY_NOT_YOURS")
             near = await desk.client.get(f"/v1/users/{ada}/bookings", headers=desk.as_("desk"))
             assert [item["id"] for item in near.json()["items"]] == [shown["id"]]
 

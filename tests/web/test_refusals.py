@@ -160,6 +160,11 @@ BAD_ADDRESSES: dict[str, tuple[int, str, str]] = {
         "STAY_TOO_LONG",
         "check_out",
     ),
+    "/v1/properties/alpine/availability?check_in=2027-02-03&check_out=2027-05-05": (
+        400,
+        "STAY_TOO_LONG",
+        "check_out",
+    ),
     f"/v1/properties/alpine/availability?{STAY}&rooms=0": (400, "VALUE_OUT_OF_RANGE", "rooms"),
     f"/v1/properties/alpine/availability?{STAY}&rooms=one": (400, "QUERY_INVALID", "rooms"),
     f"/v1/properties/alpine/availability?{STAY}&rooms={'9' * 40}": (

@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.fault.holder import holding
 from tests.servers import postgres_server
 from tests.web.desk import LOG, STOP_S, Server, a_server, a_server_on, launch, wait_until
 
@@ -139,6 +140,48 @@ def test_a_sqlite_file_held_by_another_program(tmp_path: Path) -> None:
         assert server.stop() == 0
     found = apsw.Connection(str(path)).execute("SELECT COUNT(*) FROM bookings").get
     assert found == 1
+
+
+def test_a_full_queue_says_to_come_back(tmp_path: Path) -> None:
+    """While another program holds the file, a few wait and all others are told so at once."""
+    queue, clients = 4, 40
+    url = f"sqlite:///{tmp_path / 'vacancy.db'}"
+
+    async def story(server: Server) -> dict[str, httpx.Response]:
+        limits = httpx.Limits(max_connections=clients)
+        async with httpx.AsyncClient(
+            base_url=server.address, limits=limits, timeout=60.0
+        ) as client:
+
+            async def book(key: str) -> tuple[str, httpx.Response]:
+                answer = await client.post(
+                    "/v1/bookings", json=server.booking(), headers=server.headers(key)
+                )
+                return key, answer
+
+            with holding(url):
+                tasks = [asyncio.create_task(book(f"k{number}")) for number in range(clients)]
+                answered = asyncio.as_completed(tasks, timeout=30.0)
+                # Besides those in the queue, one batch may wait for its turn to write already.
+                for _ in range(clients - 2 * queue):
+                    _, refused = await next(answered)
+                    assert refused.status_code == 503, refused.text
+                    assert refused.json()["code"] == "QUEUE_FULL"
+                    assert refused.headers["retry-after"] == "1"
+            return dict(await asyncio.gather(*tasks))
+
+    settings = {"VACANCY_QUEUE_REQUESTS": str(queue), "VACANCY_QUEUE_WAIT_S": "60"}
+    with a_server(url, tmp_path, capacity=clients, **settings) as server:
+        answers = asyncio.run(story(server))
+        booked = {key for key, answer in answers.items() if answer.status_code == 201}
+        assert queue <= len(booked) <= 2 * queue
+        assert {answer.status_code for answer in answers.values()} == {201, 503}
+        # What was refused was not executed: its key is still free.
+        for key in answers:
+            again = _book(server, key)
+            assert again.status_code == 201
+            assert ("idempotent-replayed" in again.headers) == (key in booked)
+        assert server.stop() == 0
 
 
 def test_a_postgresql_that_goes_away_and_comes_back(tmp_path: Path) -> None:

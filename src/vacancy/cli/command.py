@@ -80,12 +80,9 @@ def settings_given(**flags: Any) -> Settings:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's work on the fastest event loop there is."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        with asyncio.Runner() as runner:
-            return runner.run(work)
+    """Runs a command's work, on the event loop that the server uses."""
+    from uvloop import new_event_loop
+
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vacancy.cli.command import make_data_dir, run_async, settings_given, shared_options
-from vacancy.cli.output import answer, listing, note, shown_url
+from vacancy.cli.output import answer, listing, note
+from vacancy.errors import Invalid
 
 if TYPE_CHECKING:
     from vacancy.config import Settings
     from vacancy.db.migrate import Step
     from vacancy.hotel.verify import Difference, VerifyReport
+
+_DROP_TABLE = re.compile(r"DROP TABLE (\S+)")
 
 
 @click.group()
@@ -25,11 +30,13 @@ def db() -> None:
     "--to", "target", metavar="REV", default="head", show_default=True, help="A revision, or base."
 )
 @click.option("--dry-run", is_flag=True, help="Print the SQL and change nothing.")
+@click.option("--yes", is_flag=True, help="Go down without being asked.")
 @shared_options
-def migrate(target: str, dry_run: bool) -> None:
+def migrate(target: str, dry_run: bool, yes: bool) -> None:
     """Brings the schema to a revision: up to the newest, or down to an older one.
 
-    Going down deletes the tables and columns that came later, with what is in them.
+    Going down deletes the tables and columns that came later, with what is in them; it asks first,
+    and where nobody can be asked it needs --yes.
 
     \b
     vacancy db migrate --dry-run
@@ -40,6 +47,8 @@ def migrate(target: str, dry_run: bool) -> None:
         steps = run_async(_plan(settings, target))
         answer({"dry_run": True, "steps": steps}, _as_sql(steps))
         return
+    if target != "head" and not yes:
+        _confirm(run_async(_plan(settings, target)), target)
     if not settings.database_url:
         make_data_dir(settings)
     steps = run_async(_migrate(settings, target))
@@ -54,15 +63,29 @@ def migrate(target: str, dry_run: bool) -> None:
 
 
 async def _plan(settings: Settings, target: str) -> list[Step]:
-    from pathlib import Path
+    from vacancy.hotel.migrating import plan_migration
 
-    from vacancy.db.connect import engine_of, sqlite_path
-    from vacancy.hotel.migrating import our_migrations, plan_migration
+    return await plan_migration(settings.direct_url, target)
 
-    url = settings.direct_url
-    if engine_of(url) == "sqlite" and not Path(sqlite_path(url)).exists():
-        return our_migrations().plan("sqlite", None, target)
-    return await plan_migration(url, target)
+
+def _confirm(steps: list[Step], target: str) -> None:
+    """Raises `Invalid` NOT_CONFIRMED when steps go down and nobody says yes to that."""
+    down = [step for step in steps if step.direction == "down"]
+    if not down:
+        return
+    dropped = [
+        table for step in down for sql in step.statements for table in _DROP_TABLE.findall(sql)
+    ]
+    lost = f"{len(dropped)} {'table' if len(dropped) == 1 else 'tables'} with all rows"
+    what = f"Going down to {target} undoes {', '.join(step.revision for step in down)}"
+    what += f" and deletes {lost}" if dropped else " and deletes what they had added"
+    if sys.stdin.isatty() and click.confirm(f"{what}. Go on?", err=True):
+        return
+    raise Invalid(
+        "NOT_CONFIRMED",
+        f"{what}; nobody has confirmed it, and nothing was changed.",
+        hint="Make a backup, see what --dry-run prints, then run it again with --yes.",
+    )
 
 
 async def _migrate(settings: Settings, target: str) -> list[Step]:
@@ -98,29 +121,27 @@ def status() -> None:
 
 
 async def _status(settings: Settings) -> None:
-    from vacancy.bootstrap import open_database
-    from vacancy.cli.opening import direct
-    from vacancy.db.revision import get_revision, require_revision
+    from vacancy.db.connect import engine_of, without_passwords
+    from vacancy.db.read_revision import read_revision
+    from vacancy.db.revision import require_accepted
     from vacancy.hotel.revisions import REVISIONS
 
-    async with open_database(direct(settings)) as database:
-        current = await get_revision(database)
-        standing = REVISIONS.standing(current)
-        known = REVISIONS.known
-        done = known.index(current) + 1 if current in known else 0
-        pending = () if standing == "ahead" else known[done:]
-        document: dict[str, Any] = {
-            "database": shown_url(settings.direct_url),
-            "engine": database.engine,
-            "current": current,
-            "newest": REVISIONS.newest,
-            "oldest_accepted": REVISIONS.oldest_accepted,
-            "pending": pending,
-            "standing": standing,
-            "can_serve": standing in ("current", "accepted"),
-        }
-        answer(document, listing(document))
-        await require_revision(database, REVISIONS)
+    current = await read_revision(settings.direct_url)
+    standing = REVISIONS.standing(current)
+    known = REVISIONS.known
+    done = known.index(current) + 1 if current in known else 0
+    document: dict[str, Any] = {
+        "database": without_passwords(settings.direct_url),
+        "engine": engine_of(settings.direct_url),
+        "current": current,
+        "newest": REVISIONS.newest,
+        "oldest_accepted": REVISIONS.oldest_accepted,
+        "pending": () if standing == "ahead" else known[done:],
+        "standing": standing,
+        "can_serve": standing in ("current", "accepted"),
+    }
+    answer(document, listing(document))
+    require_accepted(current, REVISIONS)
 
 
 @db.command("verify-inventory")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vacancy.cli.command import make_data_dir, run_async, settings_given, shared_options
-from vacancy.cli.output import answer, note, shown_url
+from vacancy.cli.output import answer, note
 
 if TYPE_CHECKING:
     from vacancy.config import Settings
@@ -54,10 +54,12 @@ async def _init(settings: Settings, role: Role, email: str, another_key: bool) -
     from vacancy.bootstrap import open_house
     from vacancy.cli.keys import mint_key
     from vacancy.cli.opening import ensure_schema
+    from vacancy.db.connect import without_passwords
     from vacancy.db.revision import get_revision
     from vacancy.errors import Conflict
     from vacancy.hotel.accounts import list_keys
 
+    shown_url = without_passwords(settings.url)
     await ensure_schema(settings)
     async with open_house(settings) as house:
         standing = [
@@ -68,14 +70,14 @@ async def _init(settings: Settings, role: Role, email: str, another_key: bool) -
         if standing and not another_key:
             raise Conflict(
                 "ALREADY_INITIALISED",
-                f"The database {shown_url(settings.url)} is ready and has an admin key already:"
+                f"The database {shown_url} is ready and has an admin key already:"
                 f" {standing[0].id} of {standing[0].email}.",
                 hint="If that key is lost, run `vacancy init --another-key`, then revoke it with"
                 " `vacancy keys revoke`.",
             )
         made = await mint_key(house, role, email, label="init")
         return {
-            "database": shown_url(settings.url),
+            "database": shown_url,
             "revision": await get_revision(house.db),
             "email": email,
             **msgspec.to_builtins(made),

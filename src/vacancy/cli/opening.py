@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
-
 from vacancy.bootstrap import open_database
 from vacancy.config import Settings
 from vacancy.db.database import Database
-from vacancy.db.revision import get_revision, require_revision
+from vacancy.db.read_revision import read_revision
+from vacancy.db.revision import require_revision
 from vacancy.errors import Missing
 from vacancy.hotel.revisions import REVISIONS
-
-
-def direct(settings: Settings) -> Settings:
-    """The same settings, past a pooler."""
-    return msgspec.structs.replace(settings, database_url=settings.direct_url)
 
 
 @asynccontextmanager
@@ -31,7 +25,7 @@ async def open_ready(settings: Settings) -> AsyncIterator[Database]:
 
 async def ensure_schema(settings: Settings) -> None:
     """Migrates an empty database. One that has tables may be in use: `vacancy db migrate` is its
-    own decision."""
+    own decision. Raises `Unsupported` DATABASE_FOREIGN for one that is somebody else's."""
     if REVISIONS.standing(await _find_revision(settings)) == "empty":
         # Alembic takes a moment to load, and a second `vacancy demo` need not wait for it.
         from vacancy.hotel.migrating import migrate_database
@@ -41,7 +35,6 @@ async def ensure_schema(settings: Settings) -> None:
 
 async def _find_revision(settings: Settings) -> str | None:
     try:
-        async with open_database(direct(settings)) as database:
-            return await get_revision(database)
+        return await read_revision(settings.direct_url)
     except Missing:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,8 +16,6 @@ JSON = "vacancy.json"
 """Where the click context remembers that `--json` was given."""
 
 _BAR_WIDTH = 30
-_USER_AND_PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
-_PASSWORD_PARAMETER = re.compile(r"(?i)([?&](?:password|sslpassword)=)[^&]*")
 
 
 def wants_json() -> bool:
@@ -102,11 +99,6 @@ def progress_bar(what: str) -> Callable[[int, int], None] | None:
         click.echo(f"\r{what} [{bar}] {done:,} of {total:,}{end}", nl=False, err=True)
 
     return draw
-
-
-def shown_url(url: str) -> str:
-    """A database URL without its password."""
-    return _PASSWORD_PARAMETER.sub(r"\1***", _USER_AND_PASSWORD.sub(r"\1:***@", url))
 
 
 def hush_stdout() -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from vacancy.db.database import Clock, Database, utc_now
 from vacancy.db.statement import Engine
 from vacancy.errors import Misconfigured
+
+_PASSWORD_PARAMETER = re.compile(r"(?i)([?&](?:ssl)?password=)[^&\s]*")
+_USER_AND_PASSWORD = re.compile(r"(\w://[^:/\s]*):\S*@")
+"""Up to the last @, for a password may hold some. It rather hides too much."""
+
+
+def without_passwords(text: str) -> str:
+    """The text, or the URL, with a mask for each password of a URL in it."""
+    # Parameters first: what is left then of an @ stands before the host.
+    return _USER_AND_PASSWORD.sub(r"\1:***@", _PASSWORD_PARAMETER.sub(r"\1***", text))
 
 
 def engine_of(url: str) -> Engine:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,21 +14,29 @@ import apsw
 import asyncpg
 
 from vacancy.db.connect import engine_of, sqlite_path
-from vacancy.db.postgres.database import CONNECT_TIMEOUT_S
-from vacancy.db.postgres.errors import CONNECTING_ERRORS, DRIVER_ERRORS
+from vacancy.db.postgres.database import CONNECT_TIMEOUT_S, SILENT_S, PostgresSession
+from vacancy.db.postgres.errors import CONNECTING_ERRORS, CONNECTION_ERRORS, DRIVER_ERRORS
 from vacancy.db.postgres.errors import translated as postgres_translated
-from vacancy.db.revision import VERSION_TABLE
+from vacancy.db.read_revision import read_revision
+from vacancy.db.revision import get_revision
+from vacancy.db.sqlite.database import SqliteTransaction
 from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
-from vacancy.db.sqlite.session import open_connection
+from vacancy.db.sqlite.session import SqliteSession, open_connection, use_wal
 from vacancy.db.sqlite.session import translated as sqlite_translated
 from vacancy.db.statement import Engine
-from vacancy.errors import Conflict, Unavailable
+from vacancy.db.trace import Trace
+from vacancy.errors import Conflict, Unavailable, VacancyError
 
 LOCK_WAIT_S = 60.0
 _LOCK_POLL_S = 0.2
 _ADVISORY_LOCK = 0x7661636D  # "vacm"
 _LOCK_TIMEOUT = "5s"
 _STATEMENT_TIMEOUT = "15min"
+_STATEMENT_S = 16 * 60
+_INDEX_S = 24 * 3600
+"""How long we listen to a server that says nothing; its own timeouts are shorter, if it has any."""
+_NO_INSTANT = datetime.min.replace(tzinfo=UTC)
+"""A migration is at no instant; none of the statements that read the revision asks for one."""
 _CONCURRENTLY = re.compile(
     r"(?P<verb>CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
     r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<index>[\w.\"]+)",
@@ -50,13 +59,18 @@ class MigrationDoor(Protocol):
 
 
 async def open_migration_door(url: str) -> MigrationDoor:
-    """Opens the door of the database that a URL names. A SQLite file is made if it is missing."""
+    """Opens the door of the database that a URL names. A SQLite file is made if it is missing; one
+    that is not ours is refused as it is, with `Unsupported` DATABASE_FOREIGN."""
     if engine_of(url) == "sqlite":
-        return SqliteMigrationDoor(sqlite_path(url))
+        path = sqlite_path(url)
+        if path.exists():
+            await read_revision(url)
+        return SqliteMigrationDoor(path)
     try:
         connection = await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
+            command_timeout=_STATEMENT_S,
             server_settings={
                 "application_name": "vacancy-migrate",
                 "lock_timeout": _LOCK_TIMEOUT,
@@ -80,7 +94,11 @@ class SqliteMigrationDoor:
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
         self._presence = PresenceLock(self._path)
-        self._turn = WriteTurn(self._path)
+        try:
+            self._turn = WriteTurn(self._path)
+        except BaseException:
+            self._presence.release()
+            raise
         try:
             self._connection = open_connection(self._path)
             self._connection.execute("PRAGMA foreign_keys = OFF")
@@ -88,6 +106,7 @@ class SqliteMigrationDoor:
             self._turn.close()
             self._presence.release()
             raise
+        self._reader = SqliteTransaction(SqliteSession(self._connection, Trace()), _NO_INSTANT)
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
@@ -101,17 +120,11 @@ class SqliteMigrationDoor:
             self._turn.give_back()
 
     async def revision(self) -> str | None:
-        try:
-            if not self._connection.table_exists(None, VERSION_TABLE):
-                return None
-            sql = f"SELECT version_num FROM {VERSION_TABLE}"
-            row = self._connection.execute(sql).fetchone()
-        except apsw.Error as error:
-            raise sqlite_translated(error, "reading the revision") from error
-        return str(row[0]) if row else None
+        return await get_revision(self._reader)
 
     async def run(self, statements: Sequence[str], *, transactional: bool) -> None:
         # SQLite has nothing that cannot be part of a transaction: every revision is one.
+        use_wal(self._connection)
         doing = "BEGIN IMMEDIATE"
         try:
             for doing in ("BEGIN IMMEDIATE", *statements):
@@ -149,30 +162,35 @@ class PostgresMigrationDoor:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self._reader = PostgresSession(connection, Trace(), _NO_INSTANT)
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        async def take() -> bool:
-            return bool(
-                await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_LOCK)
-            )
-
-        await _poll(take)
+        await _poll(self._take_lock)
         try:
             yield
         finally:
-            await self._connection.fetchval("SELECT pg_advisory_unlock($1)", _ADVISORY_LOCK)
+            await self._quietly("SELECT pg_advisory_unlock($1)", _ADVISORY_LOCK)
+
+    async def _take_lock(self) -> bool:
+        sql = "SELECT pg_try_advisory_lock($1)"
+        try:
+            return bool(await self._connection.fetchval(sql, _ADVISORY_LOCK, timeout=SILENT_S))
+        except DRIVER_ERRORS as error:
+            raise postgres_translated(error, "taking the lock of migrations") from error
+
+    async def _quietly(self, sql: str, *arguments: object) -> None:
+        """What sets the connection to rights again. A connection that was lost has nothing to set
+        right, and what went wrong before is what must be told."""
+        if self._connection.is_closed():
+            return
+        try:
+            await self._connection.fetchval(sql, *arguments, timeout=SILENT_S)
+        except DRIVER_ERRORS:
+            self._connection.terminate()
 
     async def revision(self) -> str | None:
-        try:
-            there = await self._connection.fetchval(f"SELECT to_regclass('{VERSION_TABLE}')::text")
-            if there is None:
-                return None
-            sql = f"SELECT version_num FROM {VERSION_TABLE}"
-            revision = await self._connection.fetchval(sql)
-        except DRIVER_ERRORS as error:
-            raise postgres_translated(error, "reading the revision") from error
-        return str(revision) if revision else None
+        return await get_revision(self._reader)
 
     async def run(self, statements: Sequence[str], *, transactional: bool) -> None:
         if not transactional:
@@ -184,8 +202,9 @@ class PostgresMigrationDoor:
             for doing in ("BEGIN", *statements, "COMMIT"):
                 await self._connection.execute(doing)
         except DRIVER_ERRORS as error:
-            if not self._connection.is_closed():
-                await self._connection.execute("ROLLBACK")
+            await self._quietly("ROLLBACK")
+            if doing == "COMMIT" and isinstance(error, CONNECTION_ERRORS):
+                raise _outcome_unknown(error, doing) from error
             raise postgres_translated(error, _first_line(doing)) from error
 
     async def _run_alone(self, statement: str) -> None:
@@ -195,6 +214,8 @@ class PostgresMigrationDoor:
                 await self._connection.execute(statement)
             else:
                 await self._run_concurrently(statement, concurrent["verb"], concurrent["index"])
+        except CONNECTION_ERRORS as error:
+            raise _outcome_unknown(error, _first_line(statement)) from error
         except DRIVER_ERRORS as error:
             raise postgres_translated(error, _first_line(statement)) from error
 
@@ -210,16 +231,20 @@ class PostgresMigrationDoor:
         await self._connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         try:
             if creating and valid is False:
-                await self._connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+                drop = f"DROP INDEX CONCURRENTLY {index}"
+                await self._connection.execute(drop, timeout=_INDEX_S)
             is_done = valid is True if creating else valid is None
             if not is_done:
-                await self._connection.execute(statement)
+                await self._connection.execute(statement, timeout=_INDEX_S)
         finally:
-            if not self._connection.is_closed():
-                await self._connection.execute("RESET statement_timeout; RESET lock_timeout")
+            for setting in ("statement_timeout", "lock_timeout"):
+                await self._quietly(f"RESET {setting}")
 
     async def close(self) -> None:
-        await self._connection.close()
+        try:
+            await self._connection.close(timeout=CONNECT_TIMEOUT_S)
+        except DRIVER_ERRORS:
+            self._connection.terminate()
 
 
 async def _poll(take: Callable[[], Awaitable[bool]]) -> None:
@@ -232,6 +257,15 @@ async def _poll(take: Callable[[], Awaitable[bool]]) -> None:
                 hint="Wait for it to end; `vacancy db status` shows how far it is.",
             )
         await asyncio.sleep(_LOCK_POLL_S)
+
+
+def _outcome_unknown(error: BaseException, doing: str) -> VacancyError:
+    return Unavailable(
+        "OUTCOME_UNKNOWN",
+        f"The connection was lost ({type(error).__name__}), and whether this was done cannot be"
+        f" told: {doing}.",
+        hint="`vacancy db status` tells how far it came; `vacancy db migrate` does what is left.",
+    )
 
 
 def _first_line(sql: str) -> str:

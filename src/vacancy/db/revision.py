@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -31,6 +32,29 @@ GET_REVISION = Statement(
     reads=(VERSION_TABLE,),
 )
 
+LIST_TABLES = Statement(
+    "db.list_tables",
+    """
+    SELECT name
+    FROM sqlite_master
+    WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    ORDER BY name
+    """,
+    # In the schema where ours would be made; what belongs to an extension is nobody's.
+    postgresql="""
+    SELECT c.relname::text AS name
+    FROM pg_class AS c
+    WHERE c.relkind IN ('r', 'p', 'f')
+        AND c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+        AND NOT EXISTS (
+            SELECT FROM pg_depend AS d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+        )
+    ORDER BY c.relname
+    """,
+    row=_Name,
+)
+
 Standing = Literal["empty", "behind", "current", "accepted", "ahead"]
 
 
@@ -57,16 +81,37 @@ class RevisionRange(msgspec.Struct, frozen=True):
 
 
 async def get_revision(db: Reader) -> str | None:
-    """The database's revision; None when it has never been migrated."""
-    if await db.fetch_one(FIND_VERSION_TABLE) is None:
-        return None
-    row = await db.fetch_one(GET_REVISION)
-    return row.name if row else None
+    """The database's revision; None when it is empty.
+
+    Raises `Unsupported` DATABASE_FOREIGN when it has tables and no revision: it is somebody else's.
+    """
+    if await db.fetch_one(FIND_VERSION_TABLE) is not None:
+        row = await db.fetch_one(GET_REVISION)
+        if row is not None:
+            return row.name
+    names = [table.name for table in await db.fetch_all(LIST_TABLES)]
+    if names and VERSION_TABLE not in names:
+        raise _foreign(names)
+    return None
+
+
+def _foreign(tables: Sequence[str]) -> Unsupported:
+    some = ", ".join(tables[:3])
+    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
+    return Unsupported(
+        "DATABASE_FOREIGN",
+        f"The database is not ours: it holds tables that we did not make ({some}{more}).",
+        hint="Nothing was changed. Check the database URL, or name a database of Vacancy's own.",
+    )
 
 
 async def require_revision(db: Reader, accepted: RevisionRange) -> str:
     """Refuses a database that this version cannot work on. Raises `Unsupported`."""
-    revision = await get_revision(db)
+    return require_accepted(await get_revision(db), accepted)
+
+
+def require_accepted(revision: str | None, accepted: RevisionRange) -> str:
+    """Refuses a revision that this version cannot work on. Raises `Unsupported`."""
     match accepted.standing(revision):
         case "empty":
             raise Unsupported(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vacancy.db.connect import engine_of
 from vacancy.db.migrate import HEAD, Migrations, Step, migrate
 from vacancy.db.migration_door import open_migration_door
+from vacancy.db.read_revision import read_revision
+from vacancy.errors import Missing
 from vacancy.hotel.columns import NAMES
 from vacancy.hotel.revisions import MIGRATIONS_FOLDER
 
@@ -27,9 +30,9 @@ async def migrate_database(
 
 
 async def plan_migration(url: str, target: str = HEAD) -> list[Step]:
-    """What `migrate_database` would run now. Changes nothing."""
-    door = await open_migration_door(url)
+    """What `migrate_database` would run now. Leaves the database as it was, and makes none."""
     try:
-        return our_migrations().plan(door.engine, await door.revision(), target)
-    finally:
-        await door.close()
+        current = await read_revision(url)
+    except Missing:
+        current = None
+    return our_migrations().plan(engine_of(url), current, target)

@@ -155,6 +155,7 @@ bookings = Table(
     **STRICT,
 )
 Index("ix_bookings_user", bookings.c.user_id, bookings.c.id)
+Index("ix_bookings_user_status", bookings.c.user_id, bookings.c.status, bookings.c.id)
 Index(
     "ix_bookings_due",
     bookings.c.property_id,
@@ -173,7 +174,7 @@ Index(
 
 # From here on, tables that only admission and bulk loads write, many rows at once, for things that
 # they hold locked. Foreign keys would cost a look-up and a shared row lock for each row on
-# PostgreSQL; `verify-inventory` finds what they would.
+# PostgreSQL; `verify-inventory` finds what they would. Room stays alone keep one, to their booking.
 
 room_stays = Table(
     "room_stays",

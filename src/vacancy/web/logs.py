@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from vacancy.db.connect import without_passwords
+
 MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"vac_[A-Za-z0-9_\-]+"), "vac_***"),
     (
@@ -18,10 +20,9 @@ MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         r"\1\2***",
     ),
-    (re.compile(r"(\w+://[^:/@\s]+):[^@/\s]+@"), r"\1:***@"),
     (re.compile(r"[A-Za-z0-9._%+\-]+@(?=[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)"), "***@"),
 )
-"""Keys, Authorization headers, passwords in URLs, and whose an e-mail address is."""
+"""Keys, Authorization headers, and whose an e-mail address is."""
 
 EXTRAS = ("request_id", "duration_ms", "client")
 
@@ -30,6 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 def masked(text: str) -> str:
     """The text without the secrets that it may hold."""
+    text = without_passwords(text)
     for pattern, replacement in MASKS:
         text = pattern.sub(replacement, text)
     return text

@@ -7,11 +7,9 @@ import logging
 import os
 import signal
 import socket
-import sys
-from collections.abc import Coroutine
-from typing import Any
 
 import msgspec
+import uvloop
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -45,10 +43,10 @@ def serve(settings: Settings) -> None:
     start_logging(settings.log_level)
     require_port(settings)
     if settings.workers > 1:
-        _run(_require_database(settings))
+        uvloop.run(_require_database(settings))
         _serve_in_processes(settings)
     else:
-        _run(_serve_here(settings))
+        uvloop.run(_serve_here(settings))
 
 
 def require_port(settings: Settings) -> None:
@@ -68,15 +66,6 @@ def require_port(settings: Settings) -> None:
             f"Cannot listen at {settings.host} port {settings.port}: {error}.",
             hint="Stop the other program, or choose another with --port or VACANCY_PORT.",
         ) from None
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    if sys.platform == "win32":
-        asyncio.run(work)
-        return
-    import uvloop
-
-    uvloop.run(work)
 
 
 async def _require_database(settings: Settings) -> None:
@@ -142,7 +131,7 @@ def _serve_in_processes(settings: Settings) -> None:
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=settings.workers,
-        loop=Loops.asyncio if sys.platform == "win32" else Loops.uvloop,
+        loop=Loops.uvloop,
         http=HTTPModes.http1,
         http1_settings=_HTTP1,
         websockets=False,

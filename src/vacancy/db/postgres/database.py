@@ -16,6 +16,7 @@ from vacancy.db.postgres.errors import (
     CONNECTING_ERRORS,
     CONNECTION_ERRORS,
     DRIVER_ERRORS,
+    READ_ONLY,
     REPEATABLE,
     outcome_unknown,
     sqlstate,
@@ -188,6 +189,8 @@ class PostgresDatabase:
             try:
                 return await self._attempt(unit, connection)
             except (VacancyError, Repeat) as error:
+                if sqlstate(error.__cause__) == READ_ONLY:
+                    connection.terminate()
                 again = isinstance(error, Repeat) or sqlstate(error.__cause__) in REPEATABLE
                 if not again or not repeatable or attempt == ATTEMPTS:
                     raise
@@ -253,8 +256,9 @@ async def _fetch_heavy(
 
 
 def _is_sound(error: BaseException) -> bool:
-    """Whether a connection can be used again: the server itself has refused the statement."""
-    return sqlstate(error.__cause__) != ""
+    """Whether a connection can be used again: the server itself has refused the statement, and not
+    because it may only read (after a failover the new primary is somewhere else)."""
+    return sqlstate(error.__cause__) not in ("", READ_ONLY)
 
 
 async def open_postgres(

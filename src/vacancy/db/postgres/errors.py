@@ -6,6 +6,9 @@ import asyncpg
 
 from vacancy.errors import Conflict, Internal, Invalid, Unavailable, Unsupported, VacancyError
 
+READ_ONLY = "25006"
+"""The server may not write: a standby, or a primary that was taken out of service."""
+
 REPEATABLE = ("40001", "40P01")
 """Serialization failure and deadlock: the unit did nothing and may be run again."""
 
@@ -58,6 +61,13 @@ def translated(error: BaseException, doing: str) -> VacancyError:
                 f"PostgreSQL does not let us in ({doing}): {error}.",
                 hint="Check user, password and database name in VACANCY_DATABASE_URL.",
             )
+    if code == READ_ONLY:
+        return Unavailable(
+            "DATABASE_UNAVAILABLE",
+            f"This PostgreSQL only lets itself be read ({doing}): it may be a standby.",
+            hint="Nothing was changed. During a failover, try again after a moment; if it stays,"
+            " let VACANCY_DATABASE_URL name the primary; see default_transaction_read_only.",
+        )
     if code in ("57014", "55P03"):
         return Unavailable(
             "DATABASE_BUSY",

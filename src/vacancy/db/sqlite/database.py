@@ -18,12 +18,16 @@ from typing import Any, TypeVar
 
 from vacancy.db.database import Clock, SetChange, Unit, utc_now
 from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
-from vacancy.db.sqlite.session import BUSY_TIMEOUT_MS, SqliteSession, open_connection
+from vacancy.db.sqlite.session import BUSY_TIMEOUT_MS, SqliteSession, open_connection, use_wal
+from vacancy.db.sqlite.writer_thread import WriterThread
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 from vacancy.errors import Misconfigured, Unavailable, VacancyError
 
 T = TypeVar("T")
+
+WAIT_S = 30.0
+"""How long a unit waits for the turn to write if it does not say."""
 
 
 class SqliteTransaction:
@@ -74,7 +78,11 @@ class SqliteDatabase:
         self.clock = clock
         self.trace = Trace()
         self._presence = PresenceLock(self.path)
-        self._turn = WriteTurn(self.path)
+        try:
+            self._turn = WriteTurn(self.path)
+        except BaseException:
+            self._presence.release()
+            raise
         self._open: Callable[[], SqliteSession] = lambda: SqliteSession(
             open_connection(self.path, vfs=vfs, synchronous=synchronous), self.trace
         )
@@ -87,10 +95,11 @@ class SqliteDatabase:
             raise
         self._heavy_reader: SqliteSession | None = None
         self._heavy_thread = ThreadPoolExecutor(1, "sqlite-heavy")
-        self._writer_thread = ThreadPoolExecutor(1, "sqlite-writer")
+        self._writer_thread = WriterThread("sqlite-writer")
         self._writing = asyncio.Lock()
         self._abandoned: asyncio.Future[None] | None = None
         self._units: set[asyncio.Task[Any]] = set()
+        self._is_wal = False
         self._closed = False
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
@@ -131,12 +140,14 @@ class SqliteDatabase:
         if self._closed:
             # The descriptors of the turn may be another file's by now.
             raise Misconfigured("DATABASE_CLOSED", "The database is closed (transaction).")
-        task = asyncio.get_running_loop().create_task(self._transact(unit, wait_s))
+        task = asyncio.get_running_loop().create_task(
+            self._transact(unit, WAIT_S if wait_s is None else wait_s)
+        )
         self._units.add(task)
         task.add_done_callback(self._units.discard)
         return await asyncio.shield(task)
 
-    async def _transact(self, unit: Unit[T], wait_s: float | None) -> T:
+    async def _transact(self, unit: Unit[T], wait_s: float) -> T:
         async with self._writing:
             await self._begin(wait_s)
             try:
@@ -169,7 +180,7 @@ class SqliteDatabase:
         finally:
             self._turn.give_back()
 
-    async def _begin(self, wait_s: float | None) -> None:
+    async def _begin(self, wait_s: float) -> None:
         while self._abandoned is not None:
             await self._wait(self._abandoned, wait_s)
         if self._begin_at_once():
@@ -183,7 +194,7 @@ class SqliteDatabase:
             raise
         beginning.result()
 
-    async def _wait(self, beginning: asyncio.Future[None], wait_s: float | None) -> None:
+    async def _wait(self, beginning: asyncio.Future[None], wait_s: float) -> None:
         done, _ = await asyncio.wait({beginning}, timeout=wait_s)
         if not done:
             raise Unavailable(
@@ -193,7 +204,10 @@ class SqliteDatabase:
             )
 
     def _undo_abandoned(self, beginning: asyncio.Future[None]) -> None:
-        # The thread got its turn after everybody had stopped waiting for it.
+        # The thread got its turn after everybody had stopped waiting for it. If the loop is ending
+        # instead, the thread will find a closed connection and give the turn back.
+        if beginning.cancelled():
+            return
         self._abandoned = None
         if beginning.exception() is None:
             self._writer.command("ROLLBACK")
@@ -205,7 +219,7 @@ class SqliteDatabase:
         connection = self._writer.connection
         connection.set_busy_timeout(0)
         try:
-            self._writer.command("BEGIN IMMEDIATE")
+            self._begin_immediate()
         except Unavailable:
             self._turn.give_back()
             return False
@@ -219,10 +233,17 @@ class SqliteDatabase:
     def _begin_by_waiting(self) -> None:
         self._turn.take()
         try:
-            self._writer.command("BEGIN IMMEDIATE")
+            self._begin_immediate()
         except BaseException:
             self._turn.give_back()
             raise
+
+    def _begin_immediate(self) -> None:
+        # Not on opening: a file that turns out to be none of ours stays as it is.
+        if not self._is_wal:
+            use_wal(self._writer.connection)
+            self._is_wal = True
+        self._writer.command("BEGIN IMMEDIATE")
 
     async def _on_writer_thread(self, work: Callable[..., Any], *args: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(self._writer_thread, work, *args)

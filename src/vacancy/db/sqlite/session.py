@@ -93,7 +93,8 @@ class SqliteSession:
 def open_connection(
     path: Path, *, vfs: str | None = None, read_only: bool = False, synchronous: str = "FULL"
 ) -> apsw.Connection:
-    """Opens a file with our settings. A file that is no database is refused, not overwritten."""
+    """Opens a file with our settings. A file that is no database is refused, not overwritten, and
+    none is changed by being opened: whoever writes calls `use_wal` first."""
     flags = (
         apsw.SQLITE_OPEN_READONLY
         if read_only
@@ -104,9 +105,8 @@ def open_connection(
             str(path), flags=flags, vfs=vfs, statementcachesize=_PREPARED_STATEMENTS
         )
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
         for pragma in (
+            "schema_version",  # reads the file, and so finds out whether it is a database
             f"synchronous = {synchronous}",
             "foreign_keys = ON",
             "recursive_triggers = ON",
@@ -118,6 +118,31 @@ def open_connection(
     except apsw.Error as error:
         raise translated(error, f"opening {path}") from error
     return connection
+
+
+def open_untouched(path: Path) -> apsw.Connection:
+    """Opens a file to look at it for a moment; the file, and what stands beside it, stay as they
+    are. Raises what `open_connection` raises."""
+    if any(Path(f"{path}-{kind}").exists() for kind in ("wal", "journal")):
+        return open_connection(path, read_only=True)
+    # Nobody has it open for writing. Read in the usual way, a file in WAL mode would be left with
+    # two files more; an immutable one is not.
+    try:
+        return apsw.Connection(
+            f"{path.resolve().as_uri()}?immutable=1",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
+    except apsw.Error as error:
+        raise translated(error, f"opening {path}") from error
+
+
+def use_wal(connection: apsw.Connection) -> None:
+    """Readers and a writer side by side: it stands in the file from then on. Not in a
+    transaction."""
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    except apsw.Error as error:
+        raise translated(error, "PRAGMA journal_mode") from error
 
 
 def translated(error: apsw.Error | OverflowError, doing: str) -> VacancyError:

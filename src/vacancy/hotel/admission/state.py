@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from vacancy.hotel.model import TAKES, Status
+from vacancy.hotel.model import Status
 from vacancy.hotel.statements.admission_state import CatalogueEntry, LockedBooking, StoredAnswer
 
 NightKey = tuple[int, int, date]
@@ -28,10 +28,6 @@ class KnownBooking(msgspec.Struct):
     row: LockedBooking
     lines: tuple[Line, ...]
     status: Status
-
-    @property
-    def takes_inventory(self) -> bool:
-        return TAKES[self.status] is not None
 
 
 class State(msgspec.Struct):

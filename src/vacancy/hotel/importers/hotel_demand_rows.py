@@ -75,8 +75,6 @@ class DemandRow(msgspec.Struct, frozen=True, kw_only=True):
     """The day of the last status; never before `created_on`."""
     lead_days: int
     adults: int
-    children: int
-    """Babies not counted."""
     price_minor: int
     """Of each night, in cents; 0 is a complimentary stay."""
     segment: str
@@ -136,7 +134,10 @@ def _read(
         raise ValueError(f"reserved_room_type {room_type!r} is no letter")
     if not segment or not channel:
         raise ValueError("market_segment or distribution_channel is empty")
+    # Not taken in, but checked: a row with nonsense in one cell is not to be trusted in the others.
     _count("babies", babies)
+    if children != "NA":
+        _count("children", children)
     check_in = _arrival(year, month, day)
     lead_days = _count("lead_time", lead_time, MAX_LEAD_DAYS)
     nights = _count("stays_in_weekend_nights", weekend_nights) + _count(
@@ -156,7 +157,6 @@ def _read(
         changed_on=max(created_on, _status_date(status_date)),
         lead_days=lead_days,
         adults=_count("adults", adults),
-        children=0 if children == "NA" else _count("children", children),
         price_minor=price_minor(adr),
         segment=segment,
         channel=channel,

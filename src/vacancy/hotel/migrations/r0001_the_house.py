@@ -162,6 +162,11 @@ def upgrade() -> None:
         ["user_id", "id"],
     )
     op.create_index(
+        "ix_bookings_user_status",
+        "bookings",
+        ["user_id", "status", "id"],
+    )
+    op.create_index(
         "ix_bookings_due",
         "bookings",
         ["property_id", "expires_at"],

@@ -34,8 +34,8 @@ async def get_booking_details(db: Reader, booking_id: int, actor: Actor) -> Book
 
 
 async def find_booking_property(db: Reader, booking_id: int) -> str:
-    """The code of the property where a booking is: it decides the lane of admission, and never
-    changes. Raises `Missing` BOOKING_UNKNOWN."""
+    """The code of the property where a booking is, which never changes: admission loads its batch
+    by property. Raises `Missing` BOOKING_UNKNOWN."""
     found = await db.fetch_one(sql.FIND_BOOKING_PROPERTY, booking_id=booking_id)
     if found is None:
         raise refusals.unknown_booking(booking_id)
@@ -60,15 +60,16 @@ async def get_user_bookings_with_room_type(
     before_id = _NEWEST if cursor is None else parse_id(cursor)
     if before_id is None:
         raise refusals.cursor_invalid(cursor)
-    # One more than the page, to know whether there is a next one.
-    lines = await db.fetch_all(
-        sql.GET_USER_BOOKINGS_WITH_ROOM_TYPE,
-        user_id=user_id,
-        status=status or "",
-        before_id=before_id,
-        property_id=property_id or 0,
-        limit=limit + 1,
-    )
+    page: dict[str, int | str] = {
+        "user_id": user_id,
+        "before_id": before_id,
+        "property_id": property_id or 0,
+        "limit": limit + 1,  # one more than the page, to know whether there is a next one
+    }
+    if status is None:
+        lines = await db.fetch_all(sql.GET_USER_BOOKINGS_WITH_ROOM_TYPE, **page)
+    else:
+        lines = await db.fetch_all(sql.GET_USER_BOOKINGS_OF_STATUS, status=status, **page)
     bookings = [_booking(list(group)) for _, group in groupby(lines, lambda line: line.id)]
     more = len(bookings) > limit
     return BookingPage(bookings[:limit], bookings[limit - 1].id if more else None)

@@ -17,7 +17,7 @@ from vacancy.db.database import Reader
 from vacancy.errors import Invalid
 from vacancy.hotel.queries.catalogue import get_property
 from vacancy.hotel.statements import reports as sql
-from vacancy.hotel.statements.reports import ArrivalSums, LeadTimeSums, NightSums
+from vacancy.hotel.statements.reports import PeriodSums
 
 Basis = Literal["sellable", "physical"]
 By = Literal["month"]
@@ -82,36 +82,28 @@ async def get_kpi_report(
     by: By | None = None,
     basis: Basis = "sellable",
 ) -> KpiReport:
-    """The key figures of `[from_date, to_date)`; in four statements however long it is.
+    """The key figures of `[from_date, to_date)`; in two statements however long it is, the
+    sums being of one snapshot.
 
     Raises `Missing` PROPERTY_UNKNOWN, `Invalid` PERIOD_INVALID, PERIOD_TOO_LONG.
     """
     _check(from_date, to_date)
     place = await get_property(db, property_code)
-    period = {
-        "property_id": place.id,
-        "from_date": from_date,
-        "to_date": to_date,
-        "by_month": int(by == "month"),
-    }
-    nights = await db.fetch_all(sql.SUM_NIGHTS, **period)
-    arrivals = await db.fetch_all(sql.SUM_ARRIVALS, **period)
-    lead_times = {row.month: row for row in await db.fetch_all(sql.SUM_LEAD_TIMES, **period)}
-    total = _kpi(nights, arrivals, lead_times.get(""), place.currency, basis)
+    rows = await db.fetch_all(
+        sql.SUM_PERIOD,
+        property_id=place.id,
+        from_date=from_date,
+        to_date=to_date,
+        by_month=int(by == "month"),
+    )
+    by_name = {row.month: row for row in rows}
+    total = _kpi(rows, by_name.get(""), place.currency, basis)
     items: tuple[MonthKpi, ...] | msgspec.UnsetType = msgspec.UNSET
     if by == "month":
+        months = ((month, by_name.get(month)) for month in _months(from_date, to_date))
         items = tuple(
-            MonthKpi(month=month, **asdict(kpi))
-            for month in _months(from_date, to_date)
-            for kpi in (
-                _kpi(
-                    [row for row in nights if row.month == month],
-                    [row for row in arrivals if row.month == month],
-                    lead_times.get(month),
-                    place.currency,
-                    basis,
-                ),
-            )
+            MonthKpi(month=month, **asdict(_kpi([row] if row else [], row, place.currency, basis)))
+            for month, row in months
         )
     return KpiReport(
         property=place.code, from_date=from_date, to_date=to_date, items=items, **asdict(total)
@@ -143,26 +135,22 @@ def _months(from_date: date, to_date: date) -> Iterable[str]:
         yield f"{number // 12:04}-{number % 12 + 1:02}"
 
 
-def _kpi(
-    nights: Sequence[NightSums],
-    arrivals: Sequence[ArrivalSums],
-    lead_times: LeadTimeSums | None,
-    currency: str,
-    basis: Basis,
-) -> Kpi:
-    available = sum(row.capacity for row in nights)
+def _kpi(rows: Sequence[PeriodSums], whole: PeriodSums | None, currency: str, basis: Basis) -> Kpi:
+    """The figures of these rows together; lead times, which cannot be added up, of `whole`."""
+    available = sum(row.capacity for row in rows)
     if basis == "sellable":
-        available -= sum(row.out_of_order for row in nights)
-    sold = sum(row.rooms_sold for row in nights)
-    revenue_minor = sum(row.room_revenue_minor for row in nights)
-    bookings = sum(row.bookings for row in arrivals)
-    cancellations = sum(row.cancellations for row in arrivals)
-    no_shows = sum(row.no_shows for row in arrivals)
-    stays = sum(row.stays for row in arrivals)
+        available -= sum(row.out_of_order for row in rows)
+    sold = sum(row.rooms_sold for row in rows)
+    revenue_minor = sum(row.room_revenue_minor for row in rows)
+    bookings = sum(row.bookings for row in rows)
+    cancellations = sum(row.cancellations for row in rows)
+    no_shows = sum(row.no_shows for row in rows)
+    stays = sum(row.stays for row in rows)
     mean_days = median_days = None
-    if lead_times is not None:
-        mean_days = _ratio(lead_times.days, lead_times.bookings)
-        median_days = (lead_times.lower_median_days + lead_times.upper_median_days) / 2
+    if whole is not None:
+        mean_days = _ratio(whole.lead_days, whole.lead_times)
+        if whole.lower_median_days is not None and whole.upper_median_days is not None:
+            median_days = (whole.lower_median_days + whole.upper_median_days) / 2
     return Kpi(
         rooms_available=available,
         rooms_sold=sold,
@@ -170,7 +158,7 @@ def _kpi(
         occupancy=_ratio(sold, available),
         adr_minor=_share_minor(revenue_minor, sold),
         revpar_minor=_share_minor(revenue_minor, available),
-        alos=_ratio(sum(row.room_nights for row in arrivals), stays),
+        alos=_ratio(sum(row.room_nights for row in rows), stays),
         lead_time_mean_days=mean_days,
         lead_time_median_days=median_days,
         bookings=bookings,

@@ -117,8 +117,8 @@ _DUE_HOLDS = """
     WITH wanted (property_id, room_type_id, check_in, check_out, now) AS ({{rows}})
     SELECT DISTINCT b.id
     FROM (SELECT DISTINCT property_id, now FROM wanted) AS place
-    CROSS JOIN {due}
-    JOIN room_stays AS s ON s.booking_id = b.id
+    CROSS JOIN {bookings}
+    CROSS JOIN {stays}
     JOIN wanted AS w
         ON w.property_id = place.property_id
         AND w.room_type_id = s.room_type_id
@@ -131,12 +131,19 @@ _IS_DUE = """b.property_id = place.property_id
         AND b.status = 'provisional'
         AND b.expires_at IS NOT NULL
         AND b.expires_at <= place.now"""
+_IS_ITS_STAY = "s.booking_id = b.id"
 
 LIST_DUE_HOLDS = SetStatement(
     "admission.list_due_holds",
-    _DUE_HOLDS.format(due="bookings AS b", where=f"WHERE {_IS_DUE}"),
+    _DUE_HOLDS.format(
+        bookings="bookings AS b",
+        stays="room_stays AS s",
+        where=f"WHERE {_IS_DUE} AND {_IS_ITS_STAY}",
+    ),
     postgresql=_DUE_HOLDS.format(
-        due=f"LATERAL (SELECT b.id FROM bookings AS b WHERE {_IS_DUE} OFFSET 0) AS b", where=""
+        bookings=f"LATERAL (SELECT b.id FROM bookings AS b WHERE {_IS_DUE} OFFSET 0) AS b",
+        stays=f"LATERAL (SELECT s.* FROM room_stays AS s WHERE {_IS_ITS_STAY} OFFSET 0) AS s",
+        where="",
     ),
     columns={
         "property_id": "integer",

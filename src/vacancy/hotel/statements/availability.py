@@ -17,6 +17,8 @@ class AvailableRooms(msgspec.Struct, frozen=True):
     price_minor: int
     """One room, one night."""
     currency: str
+    time_zone: str
+    max_stay_nights: int
 
 
 # A night without an inventory row is not for sale: there must be as many rows as nights. A look-up
@@ -34,7 +36,9 @@ _AVAILABLE = """
                 AND i.night < :check_out
         ),
         t.price_minor,
-        p.currency
+        p.currency,
+        p.time_zone,
+        p.max_stay_nights
     FROM properties AS p
     JOIN room_types AS t ON t.property_id = p.id
     WHERE p.code = :property"""

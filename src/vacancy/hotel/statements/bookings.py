@@ -57,41 +57,68 @@ _LINE = """
         s.adults,
         s.prices_minor"""
 
-GET_BOOKING_DETAILS = Statement(
-    "bookings.get_booking_details",
-    f"""
-    SELECT{_LINE}
-    FROM bookings AS b
+_JOINS = """
     JOIN properties AS p ON p.id = b.property_id
     JOIN room_stays AS s ON s.booking_id = b.id
-    JOIN room_types AS t ON t.id = s.room_type_id
+    JOIN room_types AS t ON t.id = s.room_type_id"""
+
+# Without statistics PostgreSQL would read whole indexes here; OFFSET 0 keeps it to look-ups.
+_JOINS_POSTGRESQL = """
+    CROSS JOIN LATERAL (SELECT * FROM properties WHERE id = b.property_id OFFSET 0) AS p
+    CROSS JOIN LATERAL (SELECT * FROM room_stays WHERE booking_id = b.id OFFSET 0) AS s
+    CROSS JOIN LATERAL (SELECT * FROM room_types WHERE id = s.room_type_id OFFSET 0) AS t"""
+
+
+def _booking_details(joins: str) -> str:
+    return f"""
+    SELECT{_LINE}
+    FROM bookings AS b{joins}
     WHERE b.id = :booking_id
     ORDER BY s.line
-    """,
+    """
+
+
+GET_BOOKING_DETAILS = Statement(
+    "bookings.get_booking_details",
+    _booking_details(_JOINS),
+    postgresql=_booking_details(_JOINS_POSTGRESQL),
     row=BookingLine,
     reads=("bookings", "properties", "room_stays", "room_types"),
 )
 
+
 # The page is cut before the join, so that a limit of 20 means 20 bookings and not 20 lines.
-GET_USER_BOOKINGS_WITH_ROOM_TYPE = Statement(
-    "bookings.get_user_bookings_with_room_type",
-    f"""
+def _user_bookings(joins: str, condition: str = "") -> str:
+    return f"""
     SELECT{_LINE}
     FROM (
         SELECT *
         FROM bookings
-        WHERE user_id = :user_id
+        WHERE user_id = :user_id{condition}
             AND id < :before_id
-            AND (:status = '' OR status = :status)
             AND (property_id = :property_id OR :property_id = 0)
         ORDER BY id DESC
         LIMIT :limit
-    ) AS b
-    JOIN properties AS p ON p.id = b.property_id
-    JOIN room_stays AS s ON s.booking_id = b.id
-    JOIN room_types AS t ON t.id = s.room_type_id
+    ) AS b{joins}
     ORDER BY b.id DESC, s.line
-    """,
+    """
+
+
+GET_USER_BOOKINGS_WITH_ROOM_TYPE = Statement(
+    "bookings.get_user_bookings_with_room_type",
+    _user_bookings(_JOINS),
+    postgresql=_user_bookings(_JOINS_POSTGRESQL),
+    row=BookingLine,
+    reads=("bookings", "properties", "room_stays", "room_types"),
+)
+
+# A statement of its own: one text for both could not be served by the index of either.
+_OF_STATUS = "\n            AND status = :status"
+
+GET_USER_BOOKINGS_OF_STATUS = Statement(
+    "bookings.get_user_bookings_of_status",
+    _user_bookings(_JOINS, _OF_STATUS),
+    postgresql=_user_bookings(_JOINS_POSTGRESQL, _OF_STATUS),
     row=BookingLine,
     reads=("bookings", "properties", "room_stays", "room_types"),
 )

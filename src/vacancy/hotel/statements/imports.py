@@ -18,21 +18,27 @@ class StandingBooking(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-LIST_STANDING = SetStatement(
-    "imports.list_standing",
-    """
-    WITH wanted (property_id, source_ref) AS ({rows})
+_STANDING = """
+    WITH wanted (property_id, source_ref) AS ({{rows}})
     SELECT
         b.source_ref,
         b.segment,
         b.channel,
         b.created_at
     FROM wanted AS w
-    JOIN bookings AS b
-        ON b.property_id = w.property_id
-        AND b.source_ref = w.source_ref
-        AND b.source_ref <> ''
-    """,
+    {found}
+    """
+_IS_WANTED = """b.property_id = w.property_id
+            AND b.source_ref = w.source_ref
+            AND b.source_ref <> ''"""
+
+# An import runs before anything has statistics: PostgreSQL is kept to one look-up for each row.
+LIST_STANDING = SetStatement(
+    "imports.list_standing",
+    _STANDING.format(found=f"JOIN bookings AS b ON {_IS_WANTED}"),
+    postgresql=_STANDING.format(
+        found=f"CROSS JOIN LATERAL (SELECT * FROM bookings AS b WHERE {_IS_WANTED} OFFSET 0) AS b"
+    ),
     columns={"property_id": "integer", "source_ref": "text"},
     row=StandingBooking,
     reads=("bookings",),

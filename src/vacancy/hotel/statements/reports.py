@@ -10,105 +10,68 @@ import msgspec
 from vacancy.db.statement import Statement
 
 
-class NightSums(msgspec.Struct, frozen=True):
-    """Room nights and money, by the night."""
+class PeriodSums(msgspec.Struct, frozen=True):
+    """What nights, arrivals and lead times come to."""
 
     month: str
     capacity: int
+    """This and the next three by the night."""
     out_of_order: int
     rooms_sold: int
     room_revenue_minor: int
-
-
-class ArrivalSums(msgspec.Struct, frozen=True):
-    """Bookings, by their arrival."""
-
-    month: str
     bookings: int
+    """This and all that follow by the arrival."""
     cancellations: int
     no_shows: int
     stays: int
     room_nights: int
+    lead_times: int
+    """So many bookings have one. Beside months, the row without a month has these alone."""
+    lead_days: int
+    lower_median_days: int | None
+    """The one or two lead times in the middle when all stand in a row; none without bookings."""
+    upper_median_days: int | None
 
 
-class LeadTimeSums(msgspec.Struct, frozen=True):
-    """Lead times by arrival: their sum, and the one or two in the middle when all stand in a
-    row. The period as a whole is the row without a month."""
-
-    month: str
-    bookings: int
-    days: int
-    lower_median_days: int
-    upper_median_days: int
-
-
-def _month(column: str) -> tuple[str, str]:
-    """The month of a date as text, on SQLite and on PostgreSQL."""
-    return f"substr({column}, 1, 7)", f"to_char({column}, 'YYYY-MM')"
-
-
-def _nights(month: str) -> str:
+# One statement, so that nights and arrivals are of one snapshot while a server goes on selling.
+#
+# A hold that ended by itself never became a booking. Of n lead times in a row, the middle ones
+# stand at (n+1)/2 and n/2+1, both rounded down: the first whose running count reaches half of all,
+# and the first whose running count is over half. Medians cannot be added up, so the whole period
+# has its own beside those of the months.
+def _period(night_month: str, arrival_month: str) -> str:
     return f"""
-    SELECT
-        CASE WHEN :by_month = 1 THEN {month} ELSE '' END AS month,
-        CAST(SUM(capacity) AS bigint),
-        CAST(SUM(out_of_order) AS bigint),
-        CAST(SUM(rooms_sold) AS bigint),
-        CAST(SUM(room_revenue_minor) AS bigint)
-    FROM room_inventory
-    WHERE property_id = :property_id
-        AND night >= :from_date
-        AND night < :to_date
-    GROUP BY 1
-    ORDER BY 1
-    """
-
-
-SUM_NIGHTS = Statement(
-    "reports.sum_nights",
-    _nights(_month("night")[0]),
-    postgresql=_nights(_month("night")[1]),
-    row=NightSums,
-    reads=("room_inventory",),
-)
-
-
-# A hold that ended by itself never became a booking.
-def _arrivals(month: str) -> str:
-    return f"""
-    SELECT
-        CASE WHEN :by_month = 1 THEN {month} ELSE '' END AS month,
-        CAST(SUM(bookings) AS bigint),
-        CAST(SUM(CASE WHEN status = 'cancelled' THEN bookings ELSE 0 END) AS bigint),
-        CAST(SUM(CASE WHEN status = 'no_show' THEN bookings ELSE 0 END) AS bigint),
-        CAST(SUM(stays) AS bigint),
-        CAST(SUM(room_nights) AS bigint)
-    FROM arrival_counts
-    WHERE property_id = :property_id
-        AND arrival >= :from_date
-        AND arrival < :to_date
-        AND status <> 'expired'
-    GROUP BY 1
-    ORDER BY 1
-    """
-
-
-SUM_ARRIVALS = Statement(
-    "reports.sum_arrivals",
-    _arrivals(_month("arrival")[0]),
-    postgresql=_arrivals(_month("arrival")[1]),
-    row=ArrivalSums,
-    reads=("arrival_counts",),
-)
-
-
-# Of n lead times in a row, the middle ones stand at (n+1)/2 and n/2+1, both rounded down: the first
-# whose running count reaches half of all, and the first whose running count is over half.
-def _lead_times(month: str) -> str:
-    return f"""
-    WITH monthly AS (
+    WITH night_sums AS (
         SELECT
-            {month} AS month,
+            CASE WHEN :by_month = 1 THEN {night_month} ELSE '' END AS month,
+            SUM(capacity) AS capacity,
+            SUM(out_of_order) AS out_of_order,
+            SUM(rooms_sold) AS rooms_sold,
+            SUM(room_revenue_minor) AS room_revenue_minor
+        FROM room_inventory
+        WHERE property_id = :property_id
+            AND night >= :from_date
+            AND night < :to_date
+        GROUP BY 1
+    ),
+    arrival_sums AS (
+        SELECT
+            CASE WHEN :by_month = 1 THEN {arrival_month} ELSE '' END AS month,
+            SUM(bookings) AS bookings,
+            SUM(CASE WHEN status = 'cancelled' THEN bookings ELSE 0 END) AS cancellations,
+            SUM(CASE WHEN status = 'no_show' THEN bookings ELSE 0 END) AS no_shows,
+            SUM(stays) AS stays,
+            SUM(room_nights) AS room_nights
+        FROM arrival_counts
+        WHERE property_id = :property_id
+            AND arrival >= :from_date
+            AND arrival < :to_date
+            AND status <> 'expired'
+        GROUP BY 1
+    ),
+    monthly AS (
+        SELECT
+            {arrival_month} AS month,
             lead_days,
             SUM(bookings) AS bookings
         FROM lead_time_counts
@@ -135,23 +98,52 @@ def _lead_times(month: str) -> str:
             SUM(bookings) OVER (PARTITION BY month ORDER BY lead_days) AS running,
             SUM(bookings) OVER (PARTITION BY month) AS total
         FROM counted
+    ),
+    lead_sums AS (
+        SELECT
+            month,
+            SUM(bookings) AS bookings,
+            SUM(bookings * lead_days) AS days,
+            MIN(CASE WHEN 2 * running >= total THEN lead_days END) AS lower_median,
+            MIN(CASE WHEN 2 * running > total THEN lead_days END) AS upper_median
+        FROM ranked
+        GROUP BY month
+    ),
+    months AS (
+        SELECT month FROM night_sums
+        UNION
+        SELECT month FROM arrival_sums
+        UNION
+        SELECT month FROM lead_sums
     )
     SELECT
-        month,
-        CAST(SUM(bookings) AS bigint),
-        CAST(SUM(bookings * lead_days) AS bigint),
-        CAST(MIN(CASE WHEN 2 * running >= total THEN lead_days END) AS bigint),
-        CAST(MIN(CASE WHEN 2 * running > total THEN lead_days END) AS bigint)
-    FROM ranked
-    GROUP BY month
-    ORDER BY month
+        m.month,
+        CAST(COALESCE(n.capacity, 0) AS bigint),
+        CAST(COALESCE(n.out_of_order, 0) AS bigint),
+        CAST(COALESCE(n.rooms_sold, 0) AS bigint),
+        CAST(COALESCE(n.room_revenue_minor, 0) AS bigint),
+        CAST(COALESCE(a.bookings, 0) AS bigint),
+        CAST(COALESCE(a.cancellations, 0) AS bigint),
+        CAST(COALESCE(a.no_shows, 0) AS bigint),
+        CAST(COALESCE(a.stays, 0) AS bigint),
+        CAST(COALESCE(a.room_nights, 0) AS bigint),
+        CAST(COALESCE(l.bookings, 0) AS bigint),
+        CAST(COALESCE(l.days, 0) AS bigint),
+        CAST(l.lower_median AS bigint),
+        CAST(l.upper_median AS bigint)
+    FROM months AS m
+    LEFT JOIN night_sums AS n ON n.month = m.month
+    LEFT JOIN arrival_sums AS a ON a.month = m.month
+    LEFT JOIN lead_sums AS l ON l.month = m.month
+    ORDER BY m.month
     """
 
 
-SUM_LEAD_TIMES = Statement(
-    "reports.sum_lead_times",
-    _lead_times(_month("arrival")[0]),
-    postgresql=_lead_times(_month("arrival")[1]),
-    row=LeadTimeSums,
-    reads=("lead_time_counts",),
+SUM_PERIOD = Statement(
+    "reports.sum_period",
+    _period("substr(night, 1, 7)", "substr(arrival, 1, 7)"),
+    postgresql=_period("to_char(night, 'YYYY-MM')", "to_char(arrival, 'YYYY-MM')"),
+    row=PeriodSums,
+    reads=("room_inventory", "arrival_counts", "lead_time_counts"),
+    heavy=True,  # tens of milliseconds for two years: bookings must not wait behind it
 )
