@@ -25,6 +25,7 @@ MEASURES = {
     "http": http.measure,
     "imports": imports.measure,
 }
+REACHED = {True: "yes", False: "no", None: ""}
 HEADERS = ("What", "Database", "Measured", "Goal", "Reached", "Command")
 
 
@@ -45,7 +46,7 @@ def main() -> None:
                 print(f"measuring {name} …", flush=True)
                 figures += asyncio.run(MEASURES[name](urls, options.rounds))
     rows = [
-        (f.what, f.engine, f.measured, f.goal, "yes" if f.reached else "no", f"`{f.command}`")
+        (f.what, f.engine, f.measured, f.goal, REACHED[f.reached], f"`{f.command}`")
         for f in figures
     ]
     print(text_table(HEADERS[:-1], [row[:-1] for row in rows]))

@@ -12,5 +12,6 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     measured: str
     goal: str
-    reached: bool
+    reached: bool | None
+    """None where nothing was to be reached."""
     command: str

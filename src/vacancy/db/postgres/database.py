@@ -148,7 +148,7 @@ class PostgresDatabase:
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         if statement.heavy:
             return await self.transact(lambda tx: _fetch_heavy(tx, statement, params))
-        connection = await self._acquire()
+        connection = self._pool.take() or await self._acquire()
         try:
             rows = await PostgresSession(connection, self.trace, _NEVER).fetch_all(
                 statement, **params
@@ -166,7 +166,7 @@ class PostgresDatabase:
     async def fetch_set(
         self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
     ) -> list[Row]:
-        connection = await self._acquire()
+        connection = self._pool.take() or await self._acquire()
         try:
             found = await PostgresSession(connection, self.trace, _NEVER).fetch_set(statement, rows)
         except BaseException as error:

@@ -7,6 +7,7 @@ read; a connection that is free here is taken without one.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,43 +22,73 @@ class ConnectionPool:
     def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
         self._connect = connect
         self._size = size
-        self._places = asyncio.Semaphore(size)
+        self._free = size
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._closed = False
+
+    def take(self) -> Connection | None:
+        """A connection that is open and free now, or None; nobody who waits is overtaken."""
+        if self._closed or self._waiters or not self._free:
+            return None
+        connection = self._pop_idle()
+        if connection is not None:
+            self._free -= 1
+            self._busy.add(connection)
+        return connection
 
     async def acquire(self, wait_s: float) -> Connection:
         """A connection of the caller's alone. Raises `Unavailable` DATABASE_BUSY when none is free
         in time, `Misconfigured` DATABASE_CLOSED after `close`, and what connecting raises."""
         if self._closed:
             raise Misconfigured("DATABASE_CLOSED", "The database is closed.")
-        if not self._places.locked():
-            await self._places.acquire()
+        if self._free and not self._waiters:
+            self._free -= 1
         else:
             await self._wait(wait_s)
         try:
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.is_closed():
-                    break
-            else:
-                connection = await self._connect()
+            connection = self._pop_idle() or await self._connect()
         except BaseException:
-            self._places.release()
+            self._give_place()
             raise
         self._busy.add(connection)
         return connection
 
+    def _pop_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
     async def _wait(self, wait_s: float) -> None:
+        """Waits until somebody gives a place over to us."""
+        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(given)
         try:
             async with asyncio.timeout(wait_s):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Unavailable(
-                "DATABASE_BUSY",
-                f"All {self._size} connections to PostgreSQL were in use for {wait_s} s.",
-                hint="Try again; if it stays, raise VACANCY_DATABASE_CONNECTIONS.",
-            ) from None
+                await given
+        except BaseException as error:
+            if given.done() and not given.cancelled():
+                self._give_place()  # it came just as we stopped waiting
+            elif given in self._waiters:
+                self._waiters.remove(given)
+            if isinstance(error, TimeoutError):
+                raise Unavailable(
+                    "DATABASE_BUSY",
+                    f"All {self._size} connections to PostgreSQL were in use for {wait_s} s.",
+                    hint="Try again; if it stays, raise VACANCY_DATABASE_CONNECTIONS.",
+                ) from None
+            raise
+
+    def _give_place(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
 
     def release(self, connection: Connection, *, sound: bool = True) -> None:
         """Takes it back. One that is not `sound` (a caller gave up in the middle of a statement),
@@ -68,7 +99,7 @@ class ConnectionPool:
                 self._idle.append(connection)
             else:
                 connection.terminate()
-        self._places.release()
+        self._give_place()
 
     async def close(self, wait_s: float) -> None:
         """Closes what is idle politely and the rest at once."""
