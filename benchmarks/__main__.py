@@ -71,6 +71,8 @@ def _page(host: Machine, rows: Sequence[tuple[str, ...]]) -> str:
         " ratios say more than rates.\n\n"
         f"Machine: {_conditions(host)} (1.0 is quiet).\n\n"
         f"{markdown_table(HEADERS, rows)}\n"
+        "\nHow much these move with the machine, and what was tried where they fall short:"
+        " [figures](figures.md).\n"
     )
 
 
