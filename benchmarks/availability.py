@@ -41,6 +41,7 @@ async def _sqlite(url: str, rounds: int) -> Pair:
     check_in = first_night() + timedelta(days=30)
     check_out = check_in + timedelta(days=7)
     connection = apsw.Connection(url.removeprefix("sqlite:///"))
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # as ours: else it plans anew
     cursor = connection.cursor()
     sql = CHECK_ROOM_AVAILABILITY.sqlite
 

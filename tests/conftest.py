@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers import PostgresServer, postgres_server
+from vacancy.hotel.wiring import introduce
+
+introduce()  # for tests that connect without opening a house
 
 
 class SpareDatabases:

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from tests.runnable import SetStatement, Statement
 from vacancy.db.connect import connect
 from vacancy.db.database import Database, Transaction
 from vacancy.db.migration_door import open_migration_door
-from vacancy.db.statement import NoRow, SetStatement, Statement
+from vacancy.db.statement import NoRow
 
 SQLITE_TABLES = (
     "CREATE TABLE owners (id INTEGER PRIMARY KEY) STRICT",

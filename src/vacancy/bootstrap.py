@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from vacancy.config import Settings
+from vacancy.contracts.guard import Mode
 from vacancy.db.connect import connect, engine_of
 from vacancy.db.database import Clock, Database, utc_now
 from vacancy.db.durability import require_durability
@@ -21,6 +22,7 @@ from vacancy.hotel.admission.batches import Admission, Limits
 from vacancy.hotel.ids import IdSource
 from vacancy.hotel.revisions import REVISIONS
 from vacancy.hotel.sweep import Sweep
+from vacancy.hotel.wiring import introduce
 
 
 class House(msgspec.Struct, frozen=True):
@@ -30,11 +32,14 @@ class House(msgspec.Struct, frozen=True):
     db: Database
     ids: IdSource
     admission: Admission
+    guard: Mode
+    """What happens when a request runs more statements than its route may."""
 
 
 @asynccontextmanager
 async def open_database(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Database]:
     """The database alone. Raises `Missing` DATABASE_MISSING for a file that is not there."""
+    introduce()
     if engine_of(settings.url) == "sqlite":
         await read_revision(settings.url)  # refuses what is not ours before lock files stand by it
     db = await connect(settings.url, clock=clock, connections=settings.database_connections)
@@ -70,9 +75,11 @@ async def open_house(settings: Settings, clock: Clock = utc_now) -> AsyncIterato
             wait_s=settings.queue_wait_s,
             batches_at_once=min(2, settings.database_connections),
         )
-        admission = Admission(db, ids.next, limits)
+        # Where people work on the program a mistake stops them; where guests book it is logged.
+        guard: Mode = "log" if settings.env == "production" else "raise"
+        admission = Admission(db, ids.next, limits, guard=guard)
         try:
-            yield House(settings, db, ids, admission)
+            yield House(settings, db, ids, admission, guard)
         finally:
             await admission.finish()
 

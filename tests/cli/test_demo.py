@@ -16,9 +16,9 @@ import pytest
 
 from tests.cli.commands import clean_environment, vacancy
 from tests.hotels import HandClock
+from tests.runnable import Statement
 from vacancy.bootstrap import House, open_house
 from vacancy.config import Settings
-from vacancy.db.statement import Statement
 from vacancy.errors import Internal
 from vacancy.hotel.calendar import business_date
 from vacancy.hotel.demo import NIGHTS_AHEAD, make_demo

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.hotels import FIRST_NIGHT, Hotel, a_hotel
-from vacancy.db.statement import Statement
+from tests.runnable import Statement
 from vacancy.errors import Conflict, Missing
 from vacancy.hotel.admission.state import Line
 from vacancy.hotel.bulk import PastBooking, Step, load_past_bookings

@@ -26,7 +26,7 @@ from tests.things import (
     values_of,
 )
 from vacancy.db.connect import connect, sqlite_path
-from vacancy.db.database import Transaction
+from vacancy.db.database import ATTEMPTS, Repeat, Transaction
 from vacancy.db.sqlite.locks import PresenceLock
 from vacancy.errors import Conflict, Unavailable, Unsupported, VacancyError
 
@@ -63,6 +63,36 @@ def test_a_unit_is_done_whole_or_not_at_all(database_url: str) -> None:
             with pytest.raises(Conflict):
                 await db.transact(half)
             assert await db.fetch_all(LIST) == [Thing(1, 7)]
+
+    asyncio.run(story())
+
+
+def test_a_unit_may_ask_to_be_repeated(database_url: str) -> None:
+    async def story() -> None:
+        async with a_database(database_url) as db:
+            attempts: list[int] = []
+
+            async def unit(tx: Transaction) -> int:
+                attempts.append(len(attempts))
+                await tx.execute_set(INSERT, [values_of(Thing(len(attempts)))])
+                if len(attempts) == 1:
+                    raise Repeat
+                return len(attempts)
+
+            assert await db.transact(unit) == 2
+            assert [thing.id for thing in await db.fetch_all(LIST)] == [2]
+
+            async def never(tx: Transaction) -> None:
+                attempts.append(0)
+                raise Repeat
+
+            attempts.clear()
+            with pytest.raises(Repeat):
+                await db.transact(never, repeatable=False)
+            assert len(attempts) == 1
+            with pytest.raises(Repeat):
+                await db.transact(never)
+            assert len(attempts) == 1 + ATTEMPTS
 
     asyncio.run(story())
 

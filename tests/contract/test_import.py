@@ -25,10 +25,10 @@ from tests.hotel_demand import (
     months,
     records,
 )
+from tests.runnable import Statement
 from vacancy.bootstrap import House, open_house
 from vacancy.config import Settings
 from vacancy.db.database import Database, Transaction
-from vacancy.db.statement import Statement
 from vacancy.errors import Conflict, Invalid, Misconfigured, Missing, VacancyError
 from vacancy.hotel.importers.hotel_demand import ImportReport, import_hotel_demand
 from vacancy.hotel.migrating import migrate_database

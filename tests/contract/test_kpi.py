@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from tests.hotels import FIRST_NIGHT, Hotel, a_hotel
+from tests.runnable import Statement
 from vacancy.db.database import Transaction
-from vacancy.db.statement import NoRow, Statement
+from vacancy.db.statement import NoRow
 from vacancy.errors import Invalid, Missing
 from vacancy.hotel.admission.state import Line
 from vacancy.hotel.booking import booking_of

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.runnable import Statement
 from tests.servers import postgres_server
 from tests.things import (
     ADD,
@@ -24,10 +25,9 @@ from tests.things import (
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
 from vacancy.db.connect import connect
-from vacancy.db.database import Repeat, Transaction
+from vacancy.db.database import ATTEMPTS, Transaction
 from vacancy.db.migration_door import open_migration_door
 from vacancy.db.postgres import database as postgres_module
-from vacancy.db.statement import Statement
 from vacancy.errors import Unavailable, Unsupported
 from vacancy.hotel.migrating import migrate_database
 
@@ -107,25 +107,7 @@ def test_a_serialization_failure_is_repeated(postgres_url: str) -> None:
             attempts = 0
             with pytest.raises(Unavailable) as gave_up:
                 await db.transact(never)
-            assert (gave_up.value.code, attempts) == ("DATABASE_BUSY", postgres_module.ATTEMPTS)
-
-    asyncio.run(story())
-
-
-def test_a_unit_may_ask_to_be_repeated(postgres_url: str) -> None:
-    async def story() -> None:
-        async with a_database(postgres_url) as db:
-            attempts: list[int] = []
-
-            async def unit(tx: Transaction) -> int:
-                attempts.append(len(attempts))
-                await tx.execute_set(INSERT, [values_of(Thing(len(attempts)))])
-                if len(attempts) == 1:
-                    raise Repeat
-                return len(attempts)
-
-            assert await db.transact(unit) == 2
-            assert [thing.id for thing in await db.fetch_all(LIST)] == [2]
+            assert (gave_up.value.code, attempts) == ("DATABASE_BUSY", ATTEMPTS)
 
     asyncio.run(story())
 

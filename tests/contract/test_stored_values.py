@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from tests.runnable import Statement
 from tests.things import (
     FIND,
     GET,
@@ -23,7 +24,6 @@ from tests.things import (
     values_of,
 )
 from vacancy.db.database import Transaction
-from vacancy.db.statement import Statement
 from vacancy.errors import Conflict, Invalid, VacancyError
 
 
@@ -125,7 +125,7 @@ def test_several_changes_at_once(database_url: str) -> None:
     async def story() -> None:
         async with a_database(database_url) as db:
 
-            async def unit(tx: Transaction) -> list[int]:
+            async def unit(tx: Transaction) -> list[int | None]:
                 owners = [(n,) for n in range(300)]
                 things = [values_of(Thing(n, n, None)) for n in (1, 2)]
                 return await tx.execute_sets([(INSERT_OWNERS, owners), (INSERT, things)])
@@ -133,7 +133,7 @@ def test_several_changes_at_once(database_url: str) -> None:
             assert await db.transact(unit) == [300, 2]
             assert await count(db) == 2
 
-            async def with_none(tx: Transaction) -> list[list[int]]:
+            async def with_none(tx: Transaction) -> list[list[int | None]]:
                 one = [values_of(Thing(3))]
                 return [
                     await tx.execute_sets([]),

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from tests.hotels import FIRST_NIGHT, Hotel, a_hotel
+from tests.runnable import Statement
 from vacancy.db.database import Transaction
-from vacancy.db.statement import NoRow, Statement
+from vacancy.db.statement import NoRow
 from vacancy.errors import Differs, Missing
 from vacancy.hotel.admission.state import Line
 from vacancy.hotel.booking import booking_of
@@ -162,6 +163,20 @@ DAMAGES = (
         "a deleted count",
         "DELETE FROM arrival_counts WHERE status = 'confirmed'",
         found={("arrival_count", "bookings", "bookings")},
+    ),
+    *(
+        damage(
+            f"{field} of a room type off by one",
+            f"UPDATE booking_counts SET {field} = {field} + 1"
+            " WHERE status = 'confirmed' AND room_type_id <> 0",
+            found={("booking_count", field, "bookings")},
+        )
+        for field in ("bookings", "room_nights", "value_minor")
+    ),
+    damage(
+        "whole bookings not counted",
+        "DELETE FROM booking_counts WHERE room_type_id = 0",
+        found={("booking_count", "bookings", "bookings")},
     ),
     damage(
         "a lead time counted twice",

@@ -24,7 +24,8 @@ async def a_house(
     try:
         ids = IdSource(await take_node(db), HandClock())
         admission = Admission(db, ids.next)
-        yield House(Settings(database_url=f"sqlite:///{path}", env="test"), db, ids, admission)
+        settings = Settings(database_url=f"sqlite:///{path}", env="test")
+        yield House(settings, db, ids, admission, "raise")
         await admission.finish()
     finally:
         await db.close()

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from tests.runnable import Statement
 from vacancy.db.database import Reader
-from vacancy.db.statement import Statement
 from vacancy.hotel.verify import verify_inventory
 
 TAKEN_BY = {
@@ -117,6 +117,16 @@ class LeadTimeRow(msgspec.Struct, frozen=True):
     bookings: int
 
 
+class BookingCountRow(msgspec.Struct, frozen=True):
+    property_id: int
+    room_type_id: int
+    arrival: date
+    status: str
+    bookings: int
+    room_nights: int
+    value_minor: int
+
+
 def _whole(table: str, row: type[msgspec.Struct], order: str) -> Statement[Any]:
     columns = ", ".join(field.name for field in msgspec.structs.fields(row))
     return Statement(
@@ -133,6 +143,9 @@ _EVENTS = _whole("outbox_events", EventRow, "entry")
 _KEYS = _whole("idempotency_keys", KeyRow, "entry")
 _ARRIVALS = _whole("arrival_counts", ArrivalRow, "property_id, arrival, status, segment, channel")
 _LEAD_TIMES = _whole("lead_time_counts", LeadTimeRow, "property_id, arrival, lead_days")
+_BOOKING_COUNTS = _whole(
+    "booking_counts", BookingCountRow, "property_id, room_type_id, arrival, status"
+)
 
 Key = tuple[int, int, date]
 
@@ -170,6 +183,7 @@ async def broken_promises(db: Reader, *, every_booking_has_a_key: bool = False) 
         *_bookings_whole(bookings, stays, ledger),
         *_told(bookings, await db.fetch_all(_AUDIT), await db.fetch_all(_EVENTS)),
         *_counted(bookings, stays, await db.fetch_all(_ARRIVALS), await db.fetch_all(_LEAD_TIMES)),
+        *_counted_by_room_type(bookings, stays, await db.fetch_all(_BOOKING_COUNTS)),
         *_keyed(bookings, await db.fetch_all(_KEYS), every_booking_has_a_key),
         *[f"verify-inventory: {each}" for each in (await verify_inventory(db)).differences],
     ]
@@ -347,6 +361,34 @@ def _counted(
     counted = {(row.property_id, row.arrival, row.lead_days): row.bookings for row in lead_times}
     if dict(leads) != {key: bookings for key, bookings in counted.items() if bookings}:
         yield "the counts of lead times are not those of the bookings"
+
+
+def _counted_by_room_type(
+    bookings: Iterable[BookingRow], stays: Iterable[StayRow], counts: Iterable[BookingCountRow]
+) -> Iterable[str]:
+    lines: dict[int, list[StayRow]] = defaultdict(list)
+    for stay in stays:
+        lines[stay.booking_id].append(stay)
+    expected: Counter[tuple[Any, ...]] = Counter()
+    for booking in bookings:
+        place, when = booking.property_id, (booking.check_in, booking.status)
+        for room_type_id in {0} | {stay.room_type_id for stay in lines[booking.id]}:
+            expected[place, room_type_id, *when, "bookings"] += 1
+            for stay in lines[booking.id]:
+                if room_type_id in (0, stay.room_type_id):
+                    nights = stay.rooms * len(stay.prices_minor)
+                    expected[place, room_type_id, *when, "room nights"] += nights
+                    value = stay.rooms * sum(stay.prices_minor)
+                    expected[place, room_type_id, *when, "value"] += value
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in counts:
+        key = (row.property_id, row.room_type_id, row.arrival, row.status)
+        found[*key, "bookings"] += row.bookings
+        found[*key, "room nights"] += row.room_nights
+        found[*key, "value"] += row.value_minor
+    for name in expected.keys() | found.keys():
+        if expected[name] != found[name]:
+            yield f"bookings by room type {name}: {found[name]}, there are {expected[name]}"
 
 
 def _keyed(

@@ -21,9 +21,9 @@ from tests.fault.promises import BookingRow, broken_promises, list_bookings, lis
 from tests.hotels import Hotel, a_hotel
 from tests.race.booker import Answered, Job, loaded_request, verb_after
 from tests.race.processes import Booker, bookers
+from tests.runnable import Statement
 from tests.servers import postgres_server
 from vacancy.db.database import Reader
-from vacancy.db.statement import Statement
 from vacancy.hotel.model import Booking
 
 ROUNDS = 4

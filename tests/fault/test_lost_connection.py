@@ -14,13 +14,14 @@ import pytest
 from tests.fault.promises import broken_promises, list_bookings
 from tests.fault.proxy import CutAt, Proxy, proxied
 from tests.hotels import HandClock, Hotel, a_hotel, join_hotel
+from tests.runnable import Statement
 from tests.scratch_migrations import migrate_scratch, revision_of, write_family
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
 from vacancy.db import migration_door
 from vacancy.db.database import Transaction
 from vacancy.db.postgres import database as postgres_database
-from vacancy.db.statement import NoRow, Statement
+from vacancy.db.statement import NoRow
 from vacancy.errors import HTTP_STATUS, Unavailable
 from vacancy.hotel.booking import booking_of
 from vacancy.hotel.model import Booking

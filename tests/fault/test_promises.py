@@ -43,6 +43,8 @@ FIRST = "(SELECT min(id) FROM bookings)"
         "UPDATE arrival_counts SET bookings = bookings + 1",
         "DELETE FROM arrival_counts",
         "DELETE FROM lead_time_counts",
+        "UPDATE booking_counts SET value_minor = value_minor + 1 WHERE room_type_id <> 0",
+        "DELETE FROM booking_counts WHERE room_type_id = 0",
         "DELETE FROM idempotency_keys WHERE entry = 1",
         "INSERT INTO idempotency_keys SELECT 1000, user_id, 'again', request_sha256, refused,"
         " answer, created_at FROM idempotency_keys WHERE entry = 1",

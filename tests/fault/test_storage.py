@@ -21,6 +21,7 @@ from vacancy.errors import EXIT_CODE, HTTP_STATUS, Missing, Unavailable, Unsuppo
 from vacancy.hotel.booking import booking_of
 from vacancy.hotel.migrating import migrate_database
 from vacancy.hotel.model import Booking
+from vacancy.hotel.revisions import REVISIONS
 
 
 @pytest.mark.parametrize("free_bytes", [0, 100, 5_000, 20_000])
@@ -126,7 +127,7 @@ def test_a_database_of_a_newer_version_is_refused_and_unharmed(database_url: str
         assert "9999_the_future" in caught.value.detail
         assert EXIT_CODE[type(caught.value)] == 8
 
-        await set_revision(database_url, "0001")
+        await set_revision(database_url, REVISIONS.known[-1])
         async with open_house(Settings(database_url=database_url, env="test")) as house:
             assert await list_bookings(house.db) == before
             assert await broken_promises(house.db) == []

@@ -12,11 +12,12 @@ import pytest
 from tests.fault.holder import holding
 from tests.fault.promises import broken_promises, list_bookings, list_keys
 from tests.hotels import HandClock, Hotel, a_hotel, join_hotel
+from tests.runnable import Statement
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
 from vacancy.db.connect import engine_of
 from vacancy.db.database import Transaction
-from vacancy.db.statement import NoRow, Statement
+from vacancy.db.statement import NoRow
 from vacancy.errors import HTTP_STATUS, Unavailable
 from vacancy.hotel.booking import booking_of
 from vacancy.hotel.model import Booking

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from tests.fault.promises import broken_promises, list_bookings
-from tests.hotels import FIRST_NIGHT, Hotel, a_hotel
+from tests.hotels import FIRST_NIGHT, HandClock, Hotel, a_hotel
+from tests.runnable import Statement
 from vacancy.db.connect import connect, engine_of
 from vacancy.db.database import Transaction
-from vacancy.db.statement import NoRow, Statement
+from vacancy.db.statement import NoRow
 from vacancy.errors import Conflict, Refusal, VacancyError
 from vacancy.hotel.admission.requests import CreateBooking, Outcome, RoomsWanted
 from vacancy.hotel.model import Booking, Guest, nights_of
@@ -152,6 +153,33 @@ def test_the_same_key_twice_in_one_batch_is_one_booking(database_url: str) -> No
             last = outcomes[30].answer
             assert isinstance(last, Refusal) and last.code == "IDEMPOTENCY_KEY_REUSED"
             assert await broken_promises(hotel.house.db, every_booking_has_a_key=True) == []
+
+    asyncio.run(story())
+
+
+def test_due_holds_are_looked_for_when_somebody_finds_no_room(database_url: str) -> None:
+    async def story() -> None:
+        clock = HandClock()
+        async with a_hotel(database_url, capacity=2, clock=clock) as hotel:
+            minute = timedelta(minutes=1)
+            hold = (await hotel.book(hotel.request(hold_for=minute))).answer
+            assert isinstance(hold, Booking)
+            clock.move(minute)
+            trace = hotel.house.db.trace
+            trace.reset()
+
+            there_is_room = await hotel.book(hotel.request())
+            assert isinstance(there_is_room.answer, Booking)
+            assert "admission.list_due_holds" not in trace.counts()
+
+            # The second is judged again without the hold, the third finds nothing more to end.
+            second, third = await book_all(hotel, [hotel.request(), hotel.request()])
+            assert isinstance(second, Outcome) and isinstance(second.answer, Booking)
+            assert isinstance(third, Outcome) and isinstance(third.answer, Refusal)
+            assert trace.counts()["admission.list_due_holds"] == 2
+            found = {booking.id: booking.status for booking in await list_bookings(hotel.house.db)}
+            assert found[int(hold.id)] == "expired"
+            assert await broken_promises(hotel.house.db) == []
 
     asyncio.run(story())
 

@@ -61,12 +61,33 @@ def test_rows_are_values_on_sqlite_and_arrays_on_postgresql() -> None:
     assert "{rows}" not in ADD.postgresql
 
 
+def test_one_value_for_all_rows_is_no_array() -> None:
+    rows = ADD.postgresql_rows(1, frozenset({0}))
+    assert rows == (
+        "SELECT $1::text::bigint AS id, given.name FROM unnest($2::text::text[]) AS given (name)"
+    )
+
+
 def test_changes_together_number_their_parameters_on() -> None:
-    text = together((ADD, REMOVE, ADD))
+    text = together((ADD, REMOVE, ADD), (0, 1, 2), (frozenset(),) * 3)
     assert "$3::text::bigint[]) AS given (id)" in text
     assert "$4::text::bigint[], $5::text::text[]" in text
     assert text.count("RETURNING 1") == 3
     assert text.endswith("(SELECT count(*) FROM change_2)")
+
+
+def test_the_same_rows_are_sent_once() -> None:
+    text = together((ADD, REMOVE, ADD), (0, 1, 0), (frozenset(), frozenset()))
+    assert text.count("FROM unnest(") == 2
+    assert "$4" not in text
+
+
+def test_what_needs_no_count_is_not_counted() -> None:
+    plain = SetStatement("test.plain", "{rows}", columns=ADD.columns, row=NoRow, counted=False)
+    text = together((plain, REMOVE), (0, 1), (frozenset(), frozenset()))
+    assert text.count("RETURNING 1") == 1
+    assert text.endswith("SELECT (SELECT count(*) FROM change_1)")
+    assert together((plain,), (0,), (frozenset(),)).endswith("SELECT 0")
 
 
 @pytest.mark.parametrize(("rows", "chunk"), [(1, 1), (2, 2), (3, 2), (255, 128), (256, 256)])

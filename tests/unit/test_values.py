@@ -15,7 +15,7 @@ from vacancy.db.statement import NoRow, SetStatement
 from vacancy.db.values import (
     decoder,
     instant_text,
-    postgres_arrays,
+    postgres_columns,
     sqlite_parameters,
     sqlite_row_values,
 )
@@ -78,6 +78,7 @@ SET = SetStatement(
     columns={"n": "integer", "name": "text", "day": "date", "at": "instant", "doc": "json"},
     row=NoRow,
 )
+NAMES = SetStatement("test.names", "{rows}", columns={"name": "text"}, row=NoRow)
 ROWS = [
     (1, 'a"b\\c,{}', date(2027, 3, 1), datetime(2027, 3, 1, tzinfo=UTC), '{"a": 1}'),
     (None, None, None, None, None),
@@ -93,13 +94,63 @@ def test_rows_become_one_flat_list_on_sqlite() -> None:
 
 
 def test_rows_become_a_text_for_each_column_on_postgresql() -> None:
-    assert postgres_arrays(SET, ROWS) == [
-        "{1,NULL,-5}",
-        r'{"a\"b\\c,{}",NULL,""}',
-        "{2027-03-01,NULL,0001-01-01}",
-        "{2027-03-01T00:00:00.000000Z,NULL,0001-01-01T00:00:00.000000Z}",
-        r'{"{\"a\": 1}",NULL,"[]"}',
-    ]
+    assert postgres_columns(SET, ROWS) == (
+        [
+            "{1,null,-5}",
+            r'{"a\"b\\c,{}",NULL,""}',
+            '{"2027-03-01",null,"0001-01-01"}',
+            '{"2027-03-01T00:00:00.000000Z",null,"0001-01-01T00:00:00.000000Z"}',
+            r'{"{\"a\": 1}",NULL,"[]"}',
+        ],
+        frozenset(),
+    )
+
+
+def test_one_instant_in_all_rows_is_one_value() -> None:
+    at = datetime(2027, 3, 1, tzinfo=UTC)
+    same_time = [(1, "", None, at, "[]"), (2, "", None, at, "[]")]
+    texts, same = postgres_columns(SET, same_time)
+    assert texts[3] == "2027-03-01T00:00:00.000000Z"
+    assert same == {3}
+    nothing = [(1, "", None, None, "[]"), (2, "", None, None, "[]")]
+    texts, same = postgres_columns(SET, nothing)
+    assert texts[2:4] == ["{null,null}", None]
+    assert same == {3}
+
+
+def test_the_two_half_past_one_are_not_one_value() -> None:
+    first = datetime(2027, 10, 31, 1, 30, tzinfo=ZoneInfo("Europe/Lisbon"))
+    rows = [(1, "", None, first, "[]"), (2, "", None, first.replace(fold=1), "[]")]
+    texts, same = postgres_columns(SET, rows)
+    assert texts[3] == '{"2027-10-31T00:30:00.000000Z","2027-10-31T01:30:00.000000Z"}'
+    assert same == set()
+
+
+@given(st.lists(st.none() | st.text(st.sampled_from('a"\\,{}\x1f\n')), min_size=1))
+def test_texts_are_quoted_one_by_one(texts: list[str | None]) -> None:
+    """All at once or each by itself: reading the array gives the same texts."""
+    array = postgres_columns(NAMES, [(text,) for text in texts])[0][0]
+    assert array is not None
+    assert elements(array) == texts
+
+
+def elements(array: str) -> list[str | None]:
+    """What PostgreSQL reads in an array of texts."""
+    found: list[str | None] = []
+    rest = array[1:-1]
+    while rest:
+        if rest.startswith("NULL"):
+            found.append(None)
+            rest = rest[4:]
+        else:
+            text, rest = "", rest[1:]
+            while rest[0] != '"':
+                rest = rest[1:] if rest[0] == "\\" else rest
+                text, rest = text + rest[0], rest[1:]
+            found.append(text)
+            rest = rest[1:]
+        rest = rest.removeprefix(",")
+    return found
 
 
 class Plain(msgspec.Struct, frozen=True):

@@ -25,13 +25,20 @@ DECLARED = {
     "GET /v1/properties": PUBLIC,
     "GET /v1/properties/{code:str}/room-types": PUBLIC,
     "GET /v1/properties/{code:str}/availability": PUBLIC,
+    "POST /v1/availability": PUBLIC,
     "POST /v1/bookings": ANY_KEY,
     "POST /v1/holds": ANY_KEY,
+    "GET /v1/bookings": ANY_KEY,
     "GET /v1/bookings/{booking_id:str}": ANY_KEY,
     "POST /v1/bookings/{booking_id:str}/confirm": ANY_KEY,
     "POST /v1/bookings/{booking_id:str}/cancel": ANY_KEY,
     "GET /v1/users/{user_id:str}/bookings": ANY_KEY,
+    "GET /v1/users/{user_id:str}/payments": ANY_KEY,
+    "GET /v1/properties/{code:str}/bookings": STAFF,
     "GET /v1/reports/kpi": STAFF,
+    "GET /v1/reports/occupancy": STAFF,
+    "GET /v1/properties/{code:str}/inventory": STAFF,
+    "GET /v1/properties/{code:str}/room-types/{room_type:str}/inventory": STAFF,
 }
 """Written out once more on purpose: a route that becomes public changes this list too."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vacancy.cli.command import make_data_dir, run_async, settings_given, shared_options
+from vacancy.cli.generate import generate
 from vacancy.cli.output import answer, listing, note
 from vacancy.errors import Invalid
 
@@ -22,7 +23,10 @@ _DROP_TABLE = re.compile(r"DROP TABLE (\S+)")
 
 @click.group()
 def db() -> None:
-    """The database: migrations and checks."""
+    """The database: migrations, checks, and data to try it on."""
+
+
+db.add_command(generate)
 
 
 @db.command()

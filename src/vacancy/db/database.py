@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from vacancy.db.adhoc import ADHOC_ROWS, AnyRow
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 
@@ -16,6 +17,10 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The clock of a running server. Everything that needs the time is handed one."""
     return datetime.now(UTC)
+
+
+ATTEMPTS = 5
+"""How often a repeatable unit is run before the caller is told that the database is busy."""
 
 
 class Repeat(Exception):
@@ -53,9 +58,11 @@ class Transaction(Reader, Protocol):
         self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]
     ) -> int: ...
 
-    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int]:
+    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int | None]:
         """Several changes at once, in one round trip where there are round trips. They must not
-        touch each other's rows."""
+        touch each other's rows. Rows given to two changes, the very same list, are sent once.
+
+        Answers how many rows each has changed; None may stand for one that is not `counted`."""
         ...
 
 
@@ -72,6 +79,15 @@ class Database(Reader, Protocol):
 
     trace: Trace
     clock: Clock
+
+    async def adhoc(self, sql: str, *, limit: int = ADHOC_ROWS, **params: Any) -> list[AnyRow]:
+        """The one door for text that is no registered statement, for tools that look at a database:
+        one question that only reads, at most `limit` of its rows, values as the driver gives them.
+
+        Raises `Invalid` ADHOC_REFUSED for what is no question, `Unavailable` ADHOC_TOO_SLOW after
+        `ADHOC_S`, and what the database says.
+        """
+        ...
 
     async def transact(
         self, unit: Unit[T], *, repeatable: bool = True, wait_s: float | None = None

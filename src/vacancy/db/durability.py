@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from vacancy.db.database import Database
-from vacancy.db.statement import Statement
+from vacancy.db.gate import register
+from vacancy.db.statement import Access, Statement
 from vacancy.errors import Unsupported
 
 
@@ -25,7 +26,9 @@ LIST_DURABILITY_SETTINGS = Statement(
     ORDER BY name
     """,
     row=_Setting,
+    access=Access(may_sort="three settings"),
 )
+register((LIST_DURABILITY_SETTINGS,))
 
 
 async def require_durability(db: Database) -> None:

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from vacancy.db.database import Reader
-from vacancy.db.statement import Statement
+from vacancy.db.gate import register
+from vacancy.db.statement import Access, Statement
 from vacancy.errors import Unsupported
 
 VERSION_TABLE = "alembic_version"
@@ -24,12 +25,14 @@ FIND_VERSION_TABLE = Statement(
     postgresql=f"SELECT to_regclass('{VERSION_TABLE}')::text WHERE to_regclass('{VERSION_TABLE}')"
     " IS NOT NULL",
     row=_Name,
+    access=Access(),
 )
 GET_REVISION = Statement(
     "db.get_revision",
     f"SELECT version_num FROM {VERSION_TABLE}",
     row=_Name,
     reads=(VERSION_TABLE,),
+    access=Access(may_scan={VERSION_TABLE: "it has one row"}),
 )
 
 LIST_TABLES = Statement(
@@ -53,7 +56,13 @@ LIST_TABLES = Statement(
     ORDER BY c.relname
     """,
     row=_Name,
+    access=Access(
+        may_scan={"pg_class": "the system's own list of tables", "pg_depend": "the same"},
+        may_sort="the names of tables",
+    ),
 )
+
+register((FIND_VERSION_TABLE, GET_REVISION, LIST_TABLES))
 
 Standing = Literal["empty", "behind", "current", "accepted", "ahead"]
 

@@ -15,7 +15,7 @@ from vacancy.hotel.admission.changes import Changes
 from vacancy.hotel.admission.decide import HOUSE_ID
 from vacancy.hotel.admission.state import Line, NightKey
 from vacancy.hotel.admission.write import write_changes
-from vacancy.hotel.model import Status
+from vacancy.hotel.model import TAKES, Status
 from vacancy.hotel.statements.admission_state import LOCK_NIGHTS
 
 BOOKINGS_AT_ONCE = 2_000
@@ -29,6 +29,8 @@ _encode = msgspec.json.Encoder().encode
 class PastBooking(msgspec.Struct, frozen=True, kw_only=True):
     """A booking with its whole history."""
 
+    id: int | None = None
+    """Where its maker gives it one; else it takes the next."""
     property_id: int
     user_id: int
     check_in: date
@@ -105,10 +107,10 @@ async def write_past_bookings(
 
 
 def collect_changes(bookings: Iterable[PastBooking], next_id: Callable[[], int]) -> Changes:
-    """What these bookings write. Pure but for the ids, which are given in their order."""
+    """What these bookings write. Pure but for the ids: those without take the next, in order."""
     changes = Changes()
     for booking in bookings:
-        _collect(changes, booking, next_id())
+        _collect(changes, booking, next_id() if booking.id is None else booking.id)
     return changes
 
 
@@ -117,16 +119,17 @@ def _collect(changes: Changes, booking: PastBooking, booking_id: int) -> None:
     check_in, check_out = booking.check_in, booking.check_out
     before: Status | None = None
     for status, at in booking.steps:
-        changes.move(
-            property_id=property_id,
-            booking_id=booking_id,
-            check_in=check_in,
-            check_out=check_out,
-            lines=lines,
-            before=before,
-            after=status,
-            at=at,
-        )
+        if before is None or TAKES[before] != TAKES[status]:
+            changes.move(
+                property_id=property_id,
+                booking_id=booking_id,
+                check_in=check_in,
+                check_out=check_out,
+                lines=lines,
+                before=before,
+                after=status,
+                at=at,
+            )
         before = status
     final, changed_at = booking.steps[-1]
     changes.count(

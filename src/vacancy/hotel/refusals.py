@@ -87,6 +87,15 @@ def out_of_range(field: str, value: object, low: int, high: int) -> Invalid:
     )
 
 
+def too_many_checks(checks: int, limit: int) -> Invalid:
+    return Invalid(
+        "TOO_MANY_CHECKS",
+        f"{checks} checks came at once; the limit is {limit}.",
+        hint=f"Send them in several requests of at most {limit}.",
+        errors=({"field": "checks", "value": checks, "limit": limit},),
+    )
+
+
 def too_many_adults(room_type: str, adults: int, max_adults: int) -> Invalid:
     return Invalid(
         "TOO_MANY_ADULTS",

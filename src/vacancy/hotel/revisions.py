@@ -6,5 +6,7 @@ from pathlib import Path
 
 from vacancy.db.revision import RevisionRange
 
-REVISIONS = RevisionRange(known=("0001",), oldest_accepted="0001")
+# From 0004 on bookings are counted by room type as they are made: a server that counted on an older
+# schema would have nowhere to write it.
+REVISIONS = RevisionRange(known=("0001", "0002", "0003", "0004"), oldest_accepted="0004")
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"

@@ -1,6 +1,7 @@
 """The tables, once for both databases. Loaded by the commands that migrate, never by a server.
 
-Every table carries its property where that is its natural shard key.
+Every table carries its property where that is its natural shard key. What each index is for
+stands in docs/indexes.md.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from vacancy.hotel.columns import (
     entry,
     key,
 )
+from vacancy.hotel.schema_around import add_tables_around
 
 metadata = MetaData(naming_convention=NAMES)
 
@@ -157,6 +159,14 @@ bookings = Table(
 Index("ix_bookings_user", bookings.c.user_id, bookings.c.id)
 Index("ix_bookings_user_status", bookings.c.user_id, bookings.c.status, bookings.c.id)
 Index(
+    "ix_bookings_arrival",
+    bookings.c.property_id,
+    bookings.c.check_in,
+    bookings.c.id,
+    bookings.c.check_out,
+    bookings.c.status,
+)
+Index(
     "ix_bookings_due",
     bookings.c.property_id,
     bookings.c.expires_at,
@@ -189,6 +199,13 @@ room_stays = Table(
     column("adults", INTEGER, CheckConstraint("adults >= 0", name="adults")),
     column("prices_minor", JSON),
     **CLUSTERED,
+)
+Index(
+    "ix_room_stays_room_type",
+    room_stays.c.room_type_id,
+    room_stays.c.check_in,
+    room_stays.c.booking_id,
+    room_stays.c.check_out,
 )
 
 night_ledger = Table(
@@ -231,6 +248,20 @@ lead_time_counts = Table(
     **CLUSTERED,
 )
 
+# A room type of 0 is the whole booking, whatever its rooms.
+booking_counts = Table(
+    "booking_counts",
+    metadata,
+    key("property_id", INTEGER),
+    key("room_type_id", INTEGER),
+    key("arrival", DATE),
+    key("status", TEXT),
+    column("bookings", INTEGER),
+    column("room_nights", INTEGER),
+    column("value_minor", INTEGER),
+    **CLUSTERED,
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -270,3 +301,5 @@ outbox_events = Table(
     column("created_at", INSTANT),
     **STRICT,
 )
+
+add_tables_around(metadata)

@@ -12,6 +12,7 @@ from vacancy.errors import Differs
 from vacancy.hotel.queries.catalogue import get_property
 from vacancy.hotel.statements import verify as sql
 from vacancy.hotel.statements import verify_bookings as booking_sql
+from vacancy.hotel.statements import verify_counts as count_sql
 from vacancy.hotel.statements.verify import FoundDifference
 
 DIFFERENCES_SHOWN = 100
@@ -23,6 +24,7 @@ CHECKS: tuple[tuple[str, str, Statement[FoundDifference]], ...] = (
     ("booking", "lines", booking_sql.BOOKINGS_AGAINST_LINES),
     ("ledger", "bookings", booking_sql.LEDGER_AGAINST_BOOKINGS),
     ("arrival_count", "bookings", booking_sql.ARRIVALS_AGAINST_BOOKINGS),
+    ("booking_count", "bookings", count_sql.COUNTS_AGAINST_BOOKINGS),
     ("lead_time_count", "bookings", booking_sql.LEAD_TIMES_AGAINST_BOOKINGS),
 )
 """What is looked at, what it is recomputed from, and the statement that does so."""
@@ -32,8 +34,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One stored number that is not what it must be."""
 
     kind: str
-    """What is wrong: a `night` of inventory, a `booking`, its `ledger`, an `arrival_count` or a
-    `lead_time_count`."""
+    """What is wrong: a `night` of inventory, a `booking`, its `ledger`, an `arrival_count`, a
+    `booking_count` or a `lead_time_count`."""
     property: str
     room_type: str | None
     night: date | None

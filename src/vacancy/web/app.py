@@ -15,7 +15,7 @@ from vacancy.bootstrap import open_house, sweeping, tune_runtime
 from vacancy.config import Settings, load_settings
 from vacancy.errors import Internal
 from vacancy.web import docs
-from vacancy.web.api import bookings, health, properties, reports, users
+from vacancy.web.api import bookings, desk, health, inventory, properties, reports, users
 from vacancy.web.front import Front
 from vacancy.web.logs import start_logging
 from vacancy.web.problems import on_exception, on_http_exception
@@ -25,8 +25,10 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *properties.ROUTES,
     *bookings.ROUTES,
+    *desk.ROUTES,
     *users.ROUTES,
     *reports.ROUTES,
+    *inventory.ROUTES,
 )
 
 _CORS_REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key"]

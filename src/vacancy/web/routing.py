@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from vacancy.bootstrap import House
+from vacancy.contracts.guard import watched
 from vacancy.errors import VacancyError
 from vacancy.web.asked import read_json, read_query, refuse_query, require_json
 from vacancy.web.auth import NOBODY, Access, authenticate
@@ -44,6 +45,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The refusals of its own, for the documentation."""
     tag: str = ""
     in_docs: bool = True
+    statements: int = 3
+    """At most so many run for one request: as a rule one to know the caller, one for the answer,
+    one more to find out what was wrong. What admission runs is its own affair."""
 
 
 class Open(Protocol):
@@ -57,20 +61,22 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
     """The route as a Litestar handler. Litestar finds it and hands over; parsing, checking and
     encoding are ours, because its own, general as it is, costs more than the booking."""
     handler, access = route.handler, route.access
+    name, budget = f"{route.method} {route.path}", route.statements
     ask = _asker(route)
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
         call = Call(request.scope, request.receive, app.house)
         try:
-            if access is not None:
-                call.actor = await authenticate(call, access)
-            return await handler(call, await ask(call))
+            with watched(name, budget, call.house.guard):
+                if access is not None:
+                    call.actor = await authenticate(call, access)
+                return await handler(call, await ask(call))
         except VacancyError as error:
             return problem(error, request_id_of(request.scope))
 
     return HTTPRouteHandler(
         route.path,
-        name=f"{route.method} {route.path}",
+        name=name,
         http_method=["GET", "HEAD"] if route.method == "GET" else ["POST"],
         status_code=200,
         opt={"access": access, "route": route},

@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from vacancy.db.database import Clock, Repeat, SetChange, Transaction, Unit, utc_now
+from vacancy.db.adhoc import ADHOC_ROWS, ADHOC_S, AnyRow, require_question, too_slow
+from vacancy.db.database import (
+    ATTEMPTS,
+    Clock,
+    Repeat,
+    SetChange,
+    Transaction,
+    Unit,
+    utc_now,
+)
+from vacancy.db.gate import admit
 from vacancy.db.postgres.errors import (
     CONNECTING_ERRORS,
     CONNECTION_ERRORS,
@@ -23,9 +33,16 @@ from vacancy.db.postgres.errors import (
     translated,
 )
 from vacancy.db.postgres.pool import Connection, ConnectionPool
-from vacancy.db.statement import Engine, NoRow, Row, SetStatement, Statement, together
+from vacancy.db.statement import (
+    Engine,
+    Row,
+    SetStatement,
+    Statement,
+    number_parameters,
+    together,
+)
 from vacancy.db.trace import Trace
-from vacancy.db.values import decoder, postgres_arrays
+from vacancy.db.values import decoder, postgres_columns
 from vacancy.errors import VacancyError
 
 T = TypeVar("T")
@@ -38,13 +55,8 @@ CONNECT_TIMEOUT_S = 5.0
 SILENT_S = 12.0
 """A server that says nothing for so long is taken for gone: its own timeouts are shorter."""
 HEAVY_S = 900
-HEAVY_SETTINGS = (
-    Statement("db.heavy_timeout", f"SET LOCAL statement_timeout = '{HEAVY_S}s'", row=NoRow),
-    Statement("db.heavy_scans", "SET LOCAL enable_seqscan = on", row=NoRow),
-)
+HEAVY_SETTINGS = f"SET LOCAL statement_timeout = '{HEAVY_S}s'; SET LOCAL enable_seqscan = on"
 """A heavy statement reads whole tables and takes its time."""
-ATTEMPTS = 5
-"""How often a repeatable unit is run before the caller is told that the database is busy."""
 
 
 class PostgresSession:
@@ -58,6 +70,7 @@ class PostgresSession:
         self._stats = trace.statements
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
+        admit(statement)
         arguments = [params[name] for name in statement.order]
         started_ns = perf_counter_ns()
         try:
@@ -80,10 +93,11 @@ class PostgresSession:
     ) -> list[Row]:
         if not rows:
             return []
+        admit(statement)
         started_ns = perf_counter_ns()
-        columns = postgres_arrays(statement, rows)
+        columns, same = postgres_columns(statement, rows)
         try:
-            found = await self._connection.fetch(statement.postgresql, *columns)
+            found = await self._connection.fetch(_set_text(statement, same), *columns)
         except DRIVER_ERRORS as error:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
@@ -92,26 +106,39 @@ class PostgresSession:
         return result
 
     async def execute(self, statement: Statement[Any], **params: Any) -> int:
+        admit(statement)
         arguments = [params[name] for name in statement.order]
         return await self._change(statement.name, statement.postgresql, arguments)
 
     async def execute_set(self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]) -> int:
         if not rows:
             return 0
-        columns = postgres_arrays(statement, rows)
-        return await self._change(statement.name, statement.postgresql, columns)
+        admit(statement)
+        columns, same = postgres_columns(statement, rows)
+        return await self._change(statement.name, _set_text(statement, same), columns)
 
-    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int]:
+    async def execute_sets(self, changes: Sequence[SetChange]) -> list[int | None]:
         given = [change for change in changes if change[1]]
         if not given:
             return [0] * len(changes)
         statements = tuple(statement for statement, _ in given)
-        arguments = [
-            column for statement, rows in given for column in postgres_arrays(statement, rows)
-        ]
+        for statement in statements:
+            admit(statement)
+        numbers: dict[tuple[object, ...], int] = {}
+        sets: list[int] = []
+        arguments: list[str | None] = []
+        same: list[frozenset[int]] = []
+        for statement, rows in given:
+            number = numbers.setdefault((id(rows), *statement.columns), len(numbers))
+            sets.append(number)
+            if number == len(same):
+                columns, alike = postgres_columns(statement, rows)
+                arguments += columns
+                same.append(alike)
+        text = _together(statements, tuple(sets), tuple(same))
         started_ns = perf_counter_ns()
         try:
-            counts = await self._connection.fetchrow(_together(statements), *arguments)
+            counts = await self._connection.fetchrow(text, *arguments)
         except DRIVER_ERRORS as error:
             for statement in statements:
                 self._stats[statement.name].errors += 1
@@ -120,7 +147,14 @@ class PostgresSession:
         for statement, rows in given:
             self._stats[statement.name].add(len(rows), share_ns)
         counted = iter(counts)
-        return [next(counted) if rows else 0 for _, rows in changes]
+        return [
+            0 if not rows else next(counted) if statement.counted else None
+            for statement, rows in changes
+        ]
+
+    async def allow_heavy(self) -> None:
+        """For the rest of this transaction."""
+        await _command(self._connection, HEAVY_SETTINGS)
 
     async def _change(self, name: str, sql: str, arguments: Sequence[Any]) -> int:
         started_ns = perf_counter_ns()
@@ -147,7 +181,7 @@ class PostgresDatabase:
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         if statement.heavy:
-            return await self.transact(lambda tx: _fetch_heavy(tx, statement, params))
+            return await self._fetch_heavy(statement, params)
         connection = self._pool.take() or await self._acquire()
         try:
             rows = await PostgresSession(connection, self.trace, _NEVER).fetch_all(
@@ -174,6 +208,36 @@ class PostgresDatabase:
             raise
         self._pool.release(connection)
         return found
+
+    async def _fetch_heavy(self, statement: Statement[Row], params: dict[str, Any]) -> list[Row]:
+        async def unit(tx: Transaction) -> list[Row]:
+            assert isinstance(tx, PostgresSession)
+            await tx.allow_heavy()
+            return await tx.fetch_all(statement, **params)
+
+        return await self.transact(unit)
+
+    async def adhoc(self, sql: str, *, limit: int = ADHOC_ROWS, **params: Any) -> list[AnyRow]:
+        require_question(sql)
+        numbered, order = number_parameters(sql)
+        connection = await self._acquire()
+        try:
+            # A cursor takes one statement and no more, and fetches what is asked for.
+            async with connection.transaction(readonly=True):
+                await connection.execute(
+                    f"SET LOCAL statement_timeout = '{ADHOC_S:g}s'; SET LOCAL enable_seqscan = on"
+                )
+                cursor = await connection.cursor(numbered, *(params[name] for name in order))
+                found = await cursor.fetch(limit, timeout=ADHOC_S + 1)
+        except asyncpg.QueryCanceledError as error:
+            raise too_slow() from error
+        except DRIVER_ERRORS as error:
+            if not isinstance(error, asyncpg.PostgresError):
+                connection.terminate()
+            raise translated(error, "adhoc") from error
+        finally:
+            self._pool.release(connection)
+        return [tuple(row) for row in found]
 
     async def transact(
         self, unit: Unit[T], *, repeatable: bool = True, wait_s: float | None = None
@@ -232,6 +296,11 @@ class PostgresDatabase:
         await self._pool.close(CONNECT_TIMEOUT_S)
 
 
+@cache
+def _set_text(statement: SetStatement[Any], same: frozenset[int]) -> str:
+    return statement.postgresql_given(statement.postgresql_rows(1, same))
+
+
 _together = cache(together)
 """There are few combinations of changes; each text stays prepared on its connection."""
 
@@ -245,14 +314,6 @@ async def _command(connection: Connection, word: str) -> None:
     except DRIVER_ERRORS as error:
         connection.terminate()
         raise translated(error, word) from error
-
-
-async def _fetch_heavy(
-    tx: Transaction, statement: Statement[Row], params: dict[str, Any]
-) -> list[Row]:
-    for setting in HEAVY_SETTINGS:
-        await tx.execute(setting)
-    return await tx.fetch_all(statement, **params)
 
 
 def _is_sound(error: BaseException) -> bool:

@@ -11,19 +11,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
 
 import msgspec
 
-from vacancy.db.database import Database, Transaction
-from vacancy.errors import Conflict, Internal, Invalid, Unavailable, VacancyError
+from vacancy.contracts.guard import Mode, watched
+from vacancy.db.database import Database, Repeat, Transaction
+from vacancy.errors import Conflict, Internal, Invalid, Refusal, Unavailable, VacancyError
 from vacancy.hotel.admission.decide import decide, replay
-from vacancy.hotel.admission.load import load_state
+from vacancy.hotel.admission.load import list_due_holds, load_state
 from vacancy.hotel.admission.requests import Outcome, Request, nights_touched
 from vacancy.hotel.admission.write import write_changes
 from vacancy.hotel.statements.admission_state import GET_ANSWERS
 
 SPOILED: tuple[type[VacancyError], ...] = (Conflict, Invalid, Internal)
 """Errors of a write that one request may have caused; the others then go on without it."""
+
+
+BATCH_STATEMENTS = 17
+"""Six to read what is decided on, eleven to write it, however many requests share the batch."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -63,11 +69,17 @@ class Admission:
     """The one path to inventory for one process and event loop."""
 
     def __init__(
-        self, db: Database, next_id: Callable[[], int], limits: Limits | None = None
+        self,
+        db: Database,
+        next_id: Callable[[], int],
+        limits: Limits | None = None,
+        *,
+        guard: Mode = "raise",
     ) -> None:
         self._db = db
         self._next_id = next_id
         self._limits = limits or Limits()
+        self._guard = guard
         self._queue: deque[_Ticket] = deque()
         self._drains: set[asyncio.Task[None]] = set()
         self._poised = False
@@ -112,7 +124,9 @@ class Admission:
     def _start(self) -> None:
         if not self._poised and len(self._drains) < self._width:
             self._poised = True
-            self._drains.add(asyncio.get_running_loop().create_task(self._drain()))
+            # In a context of its own: a batch is not the affair of the request that began it.
+            drain = asyncio.get_running_loop().create_task(self._drain(), context=Context())
+            self._drains.add(drain)
 
     async def _drain(self) -> None:
         task = asyncio.current_task()
@@ -130,11 +144,12 @@ class Admission:
         """One batch, taken when the database's turn is ours and not before: the longer the wait
         for the turn, the more requests share it."""
         taken: list[_Ticket] = []
+        due_holds: set[int] = set()
 
         async def unit(tx: Transaction) -> list[Outcome]:
             if not taken:
                 taken.extend(self._take())
-            return await self._judge(tx, taken)
+            return await self._judge(tx, taken, due_holds)
 
         try:
             outcomes = await self._db.transact(unit, wait_s=self._limits.wait_s)
@@ -167,13 +182,24 @@ class Admission:
             self._start()
         return taken
 
-    async def _judge(self, tx: Transaction, tickets: Sequence[_Ticket]) -> list[Outcome]:
+    async def _judge(
+        self, tx: Transaction, tickets: Sequence[_Ticket], due_holds: set[int]
+    ) -> list[Outcome]:
+        """Judges the requests and writes what follows. Raises `Repeat` when holds stand in their
+        way whose time is over: they are then in `due_holds`, to be locked before any night."""
         requests = [ticket.request for ticket in tickets]
         if not requests:
             return []
-        state = await load_state(tx, requests)
-        outcomes, changes = decide(state, requests, self._next_id)
-        await write_changes(tx, changes)
+        with watched("a batch of admission", BATCH_STATEMENTS, self._guard):
+            state = await load_state(tx, requests, due_holds)
+            outcomes, changes = decide(state, requests, self._next_id)
+            # Only where somebody finds no room: seldom, and looking costs a twentieth of a batch.
+            if any(map(_is_short, outcomes)):
+                in_the_way = set(await list_due_holds(tx, requests, state)) - due_holds
+                if in_the_way:
+                    due_holds |= in_the_way
+                    raise Repeat("holds whose time is over stand in the way")
+            await write_changes(tx, changes)
         return outcomes
 
     async def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
@@ -193,7 +219,8 @@ class Admission:
 
     async def _run_again(self, tickets: Sequence[_Ticket]) -> None:
         try:
-            outcomes = await self._db.transact(lambda tx: self._judge(tx, tickets))
+            due_holds: set[int] = set()
+            outcomes = await self._db.transact(lambda tx: self._judge(tx, tickets, due_holds))
         except Exception as error:  # noqa: BLE001
             await self._fail(tickets, error)
         else:
@@ -229,6 +256,15 @@ def _ours(error: Exception) -> VacancyError:
     if isinstance(error, VacancyError):
         return error
     return Internal("BATCH_FAILED", f"{type(error).__name__}: {error}")
+
+
+def _is_short(outcome: Outcome) -> bool:
+    answer = outcome.answer
+    return (
+        isinstance(answer, Refusal)
+        and answer.code == "INSUFFICIENT_INVENTORY"
+        and not outcome.replayed
+    )
 
 
 def _by_property(tickets: Sequence[_Ticket]) -> list[list[_Ticket]]:

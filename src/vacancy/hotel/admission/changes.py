@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -10,7 +11,16 @@ import msgspec
 from vacancy.hotel.admission.state import Line, NightKey
 from vacancy.hotel.model import TAKES, Status, nights_of
 
+WHOLE_BOOKING = 0
+"""Stands for the room type where a booking is counted as a whole."""
+
 _encode = msgspec.json.Encoder().encode
+
+
+@lru_cache(maxsize=1024)
+def prices_text(prices_minor: tuple[int, ...]) -> str:
+    """The prices of a line, night by night, as a JSON column."""
+    return _encode(prices_minor).decode()
 
 
 class Changes:
@@ -23,11 +33,16 @@ class Changes:
         self.stays: list[tuple[Any, ...]] = []
         self.statuses: list[tuple[int, Status, Status, datetime]] = []
         self.ledger: list[tuple[Any, ...]] = []
+        """A row for each line that moves; the statement makes one of it for each night."""
         self.arrivals: dict[tuple[int, date, Status, str, str], list[int]] = {}
         """Bookings, stays, room nights by property, arrival, status, segment, channel."""
+        self.booking_counts: dict[tuple[int, int, date, Status], list[int]] = {}
+        """Bookings, room nights, value by property, room type, arrival, status."""
         self.lead_times: dict[tuple[int, date, int], int] = {}
         self.audit: list[tuple[Any, ...]] = []
-        self.events: list[tuple[Any, ...]] = []
+        """Audit entries alone."""
+        self.told: list[tuple[Any, ...]] = []
+        """What becomes an audit entry for people and an outbox event for programs."""
         self.answers: list[tuple[int, str, str, int, str, datetime]] = []
 
     def move(
@@ -51,36 +66,33 @@ class Changes:
         if not held and not reserved and before is not None:
             return
         nights = nights_of(check_in, check_out)
-        moved, ledger = self.nights, self.ledger
+        moved = self.nights
         for line in lines:
-            type_id, rooms = line.room_type_id, line.rooms
+            type_id = line.room_type_id
+            held_rooms, reserved_rooms = held * line.rooms, reserved * line.rooms
             if not nights:
-                ledger.append((property_id, booking_id, type_id, check_in, 0, 0, 0, 0, at))
-            for night, price in zip(nights, line.prices_minor, strict=True):
-                # What is given for nothing is taken from inventory but not sold.
-                sold = reserved * rooms if price else 0
-                revenue = reserved * rooms * price
-                ledger.append(
-                    (
-                        property_id,
-                        booking_id,
-                        type_id,
-                        night,
-                        held * rooms,
-                        reserved * rooms,
-                        sold,
-                        revenue,
-                        at,
-                    )
+                held_rooms = reserved_rooms = 0
+            self.ledger.append(
+                (
+                    property_id,
+                    booking_id,
+                    type_id,
+                    check_in,
+                    prices_text(line.prices_minor),
+                    held_rooms,
+                    reserved_rooms,
+                    at,
                 )
+            )
+            for night, price in zip(nights, line.prices_minor, strict=True):
                 totals = moved.get(key := (property_id, type_id, night))
                 if totals is None:
-                    moved[key] = [held * rooms, reserved * rooms, sold, revenue]
-                else:
-                    totals[0] += held * rooms
-                    totals[1] += reserved * rooms
-                    totals[2] += sold
-                    totals[3] += revenue
+                    totals = moved[key] = [0, 0, 0, 0]
+                totals[0] += held_rooms
+                totals[1] += reserved_rooms
+                if price:  # what is given for nothing is taken from inventory but not sold
+                    totals[2] += reserved_rooms
+                    totals[3] += reserved_rooms * price
 
     def count(
         self,
@@ -103,6 +115,26 @@ class Changes:
                 if sold_nights:
                     totals[1] += sign * line.rooms
                     totals[2] += sign * line.rooms * sold_nights
+        self._count_rooms(property_id, arrival, status, lines, sign)
+
+    def _count_rooms(
+        self, property_id: int, arrival: date, status: Status, lines: tuple[Line, ...], sign: int
+    ) -> None:
+        """Once for the whole booking and once for each of its room types."""
+        counts = self.booking_counts
+        seen: set[int] = set()
+        whole = counts.setdefault((property_id, WHOLE_BOOKING, arrival, status), [0] * 3)
+        whole[0] += sign
+        for line in lines:
+            room_nights = sign * line.rooms * len(line.prices_minor)
+            value_minor = sign * line.rooms * sum(line.prices_minor)
+            own = counts.setdefault((property_id, line.room_type_id, arrival, status), [0] * 3)
+            if line.room_type_id not in seen:
+                seen.add(line.room_type_id)
+                own[0] += sign
+            for totals in (whole, own):
+                totals[1] += room_nights
+                totals[2] += value_minor
 
     def lead_time(self, property_id: int, arrival: date, lead_days: int, *, sign: int = 1) -> None:
         """Counts a booking in, or out again: a hold that expired was never a booking."""
@@ -121,5 +153,4 @@ class Changes:
     ) -> None:
         """An audit entry for people and an outbox event for programs."""
         text = _encode(detail).decode()
-        self.audit.append((property_id, actor_id, action, booking_id, text, at))
-        self.events.append((property_id, action, booking_id, text, at))
+        self.told.append((property_id, actor_id, action, booking_id, text, at))

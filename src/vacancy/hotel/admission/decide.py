@@ -9,7 +9,7 @@ import msgspec
 
 from vacancy.errors import Refusal, VacancyError
 from vacancy.hotel import refusals
-from vacancy.hotel.admission.changes import Changes
+from vacancy.hotel.admission.changes import Changes, prices_text
 from vacancy.hotel.admission.requests import ChangeStatus, CreateBooking, Outcome, Request
 from vacancy.hotel.admission.state import KnownBooking, Line, State
 from vacancy.hotel.calendar import business_date
@@ -153,7 +153,7 @@ def _create(
             request.check_out,
             line.rooms,
             line.adults,
-            _encode(line.prices_minor).decode(),
+            prices_text(line.prices_minor),
         )
         for number, line in enumerate(lines, start=1)
     )

@@ -6,19 +6,24 @@ same key finds the answer, or its insert waits for the first to commit and it ju
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 
 from vacancy.db.database import Transaction
 from vacancy.hotel.admission.requests import ChangeStatus, CreateBooking, Request
-from vacancy.hotel.admission.state import KnownBooking, Line, NightKey, State
-from vacancy.hotel.model import nights_of
+from vacancy.hotel.admission.state import KnownBooking, Line, State
 from vacancy.hotel.statements import admission_state as sql
 from vacancy.hotel.statements.admission_state import LockedBooking, LockedStay, StoredAnswer
 
+NightRange = tuple[int, int, date, date]
+"""Property, room type, first night, and the date after the last one."""
 
-async def load_state(tx: Transaction, requests: Sequence[Request]) -> State:
-    """Locks the bookings and nights of all requests, and of the due holds in their way."""
+
+async def load_state(
+    tx: Transaction, requests: Sequence[Request], due_holds: Iterable[int] = ()
+) -> State:
+    """Locks the bookings and nights of all requests, and of these holds, which end if they are
+    due."""
     codes = sorted({(request.property,) for request in requests})
     entries = await tx.fetch_set(sql.LIST_CATALOGUE, codes)
     state = State(
@@ -32,7 +37,7 @@ async def load_state(tx: Transaction, requests: Sequence[Request]) -> State:
         due=(),
         answers={},
     )
-    await _lock_bookings(tx, requests, state)
+    await _lock_bookings(tx, requests, state, due_holds)
     await _lock_nights(tx, requests, state)
     state.answers = await _answers(tx, requests)
     return state
@@ -52,8 +57,19 @@ async def _answers(
     return {(answer.user_id, answer.key): answer for answer in stored}
 
 
-async def _lock_bookings(tx: Transaction, requests: Sequence[Request], state: State) -> None:
-    due = {hold.id for hold in await tx.fetch_set(sql.LIST_DUE_HOLDS, _wanted(requests, state))}
+async def list_due_holds(
+    tx: Transaction, requests: Sequence[Request], state: State
+) -> tuple[int, ...]:
+    """Holds whose time is over, on nights that these requests want. Locks nothing."""
+    return tuple(
+        hold.id for hold in await tx.fetch_set(sql.LIST_DUE_HOLDS, _wanted(requests, state))
+    )
+
+
+async def _lock_bookings(
+    tx: Transaction, requests: Sequence[Request], state: State, due_holds: Iterable[int]
+) -> None:
+    due = set(due_holds)
     changes = [request for request in requests if isinstance(request, ChangeStatus)]
     named = {request.booking_id: request.verb for request in changes}
     ids = [(booking_id,) for booking_id in sorted(due | named.keys())]
@@ -94,24 +110,36 @@ def _line(stay: LockedStay) -> Line:
 
 
 async def _lock_nights(tx: Transaction, requests: Sequence[Request], state: State) -> None:
-    wanted: set[NightKey] = set()
+    stays: set[NightRange] = set()
     for request in requests:
         if isinstance(request, CreateBooking):
             los = (request.check_out - request.check_in).days
             for rooms in request.rooms:
                 entry = state.catalogue.get((request.property, rooms.room_type))
-                # The length first: the nights of a stay of a thousand years fill the memory.
+                # A stay of a thousand years is refused without a look at its nights.
                 if entry is not None and los <= entry.max_stay_nights:
-                    type_id = entry.room_type_id
-                    nights = nights_of(request.check_in, request.check_out)
-                    wanted.update((entry.property_id, type_id, night) for night in nights)
+                    place, room_type = entry.property_id, entry.room_type_id
+                    stays.add((place, room_type, request.check_in, request.check_out))
     for booking in state.bookings.values():
         row = booking.row
-        for line in booking.lines:
-            wanted.update(
-                (row.property_id, line.room_type_id, night)
-                for night in nights_of(row.check_in, row.check_out)
-            )
-    for found in await tx.fetch_set(sql.LOCK_NIGHTS, sorted(wanted)):
+        stays.update(
+            (row.property_id, line.room_type_id, row.check_in, row.check_out)
+            for line in booking.lines
+        )
+    for found in await tx.fetch_set(sql.LOCK_STAY_NIGHTS, merged(stays)):
         key = (found.property_id, found.room_type_id, found.night)
         state.available[key] = found.available
+
+
+def merged(stays: Iterable[NightRange]) -> list[NightRange]:
+    """The same nights as these stays, each night once, in the order in which nights are locked."""
+    ranges: list[NightRange] = []
+    for stay in sorted(stays):
+        place, room_type, check_in, check_out = stay
+        if ranges:
+            last = ranges[-1]
+            if (last[0], last[1]) == (place, room_type) and check_in <= last[3]:
+                ranges[-1] = (place, room_type, last[2], max(last[3], check_out))
+                continue
+        ranges.append(stay)
+    return ranges

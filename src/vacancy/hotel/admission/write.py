@@ -25,9 +25,11 @@ async def write_changes(tx: Transaction, changes: Changes) -> None:
         (sql.CHANGE_STATUS, changes.statuses),
         (sql.INSERT_LEDGER, changes.ledger),
         (sql.ADD_ARRIVALS, _moved(changes.arrivals)),
+        (sql.ADD_BOOKING_COUNTS, _moved(changes.booking_counts)),
         (sql.ADD_LEAD_TIMES, [(*key, n) for key, n in sorted(changes.lead_times.items()) if n]),
         (sql.INSERT_AUDIT, changes.audit),
-        (sql.INSERT_EVENTS, changes.events),
+        (sql.INSERT_AUDIT, changes.told),
+        (sql.INSERT_EVENTS, changes.told),
         (sql.INSERT_ANSWERS, sorted(changes.answers)),
     ]
     sets = [(statement, rows) for statement, rows in sets if rows]
@@ -35,7 +37,7 @@ async def write_changes(tx: Transaction, changes: Changes) -> None:
         return
     counts = await tx.execute_sets(sets)
     for (statement, rows), count in zip(sets, counts, strict=True):
-        if count == len(rows):
+        if count == len(rows) or not statement.counted:
             continue
         if statement is sql.INSERT_ANSWERS:
             raise Repeat("another process answered one of the keys")

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from fractions import Fraction
 from typing import Literal
 
 import msgspec
 from msgspec.structs import asdict
 
+from vacancy.contracts.contract import contract
 from vacancy.db.database import Reader
-from vacancy.errors import Invalid
 from vacancy.hotel.queries.catalogue import get_property
+from vacancy.hotel.queries.figures import check_period, ratio, share_minor
 from vacancy.hotel.statements import reports as sql
+from vacancy.hotel.statements.catalogue import GET_PROPERTY
 from vacancy.hotel.statements.reports import PeriodSums
 
 Basis = Literal["sellable", "physical"]
@@ -24,8 +25,6 @@ By = Literal["month"]
 
 MAX_DAYS = 3_660
 """The longest period of one report: ten years."""
-DECIMALS = 6
-"""Of rates, lengths and days; halves to even."""
 
 
 class Kpi(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +72,13 @@ class KpiReport(Kpi, frozen=True, kw_only=True, rename={"from_date": "from", "to
     items: tuple[MonthKpi, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
+@contract(
+    sql.SUM_PERIOD,
+    GET_PROPERTY,
+    statements=2,
+    rows=lambda report: 2 + (len(report.items) if report.items else 0),
+    rows_in_words="one for the property, one for the period, one for each month",
+)
 async def get_kpi_report(
     db: Reader,
     property_code: str,
@@ -87,7 +93,7 @@ async def get_kpi_report(
 
     Raises `Missing` PROPERTY_UNKNOWN, `Invalid` PERIOD_INVALID, PERIOD_TOO_LONG.
     """
-    _check(from_date, to_date)
+    check_period(from_date, to_date, MAX_DAYS)
     place = await get_property(db, property_code)
     rows = await db.fetch_all(
         sql.SUM_PERIOD,
@@ -110,24 +116,6 @@ async def get_kpi_report(
     )
 
 
-def _check(from_date: date, to_date: date) -> None:
-    if from_date >= to_date:
-        raise Invalid(
-            "PERIOD_INVALID",
-            f"to {to_date} is not after from {from_date}.",
-            hint="The period ends before `to`: a month goes to the first day of the next.",
-            errors=({"field": "to", "value": str(to_date), "after": str(from_date)},),
-        )
-    days = (to_date - from_date).days
-    if days > MAX_DAYS:
-        raise Invalid(
-            "PERIOD_TOO_LONG",
-            f"The period has {days} days; a report takes at most {MAX_DAYS}.",
-            hint="Ask for several periods.",
-            errors=({"field": "to", "days": days, "limit": MAX_DAYS},),
-        )
-
-
 def _months(from_date: date, to_date: date) -> Iterable[str]:
     last = to_date - timedelta(days=1)
     first, end = (day.year * 12 + day.month - 1 for day in (from_date, last))
@@ -148,32 +136,24 @@ def _kpi(rows: Sequence[PeriodSums], whole: PeriodSums | None, currency: str, ba
     stays = sum(row.stays for row in rows)
     mean_days = median_days = None
     if whole is not None:
-        mean_days = _ratio(whole.lead_days, whole.lead_times)
+        mean_days = ratio(whole.lead_days, whole.lead_times)
         if whole.lower_median_days is not None and whole.upper_median_days is not None:
             median_days = (whole.lower_median_days + whole.upper_median_days) / 2
     return Kpi(
         rooms_available=available,
         rooms_sold=sold,
         rooms_revenue_minor=revenue_minor,
-        occupancy=_ratio(sold, available),
-        adr_minor=_share_minor(revenue_minor, sold),
-        revpar_minor=_share_minor(revenue_minor, available),
-        alos=_ratio(sum(row.room_nights for row in rows), stays),
+        occupancy=ratio(sold, available),
+        adr_minor=share_minor(revenue_minor, sold),
+        revpar_minor=share_minor(revenue_minor, available),
+        alos=ratio(sum(row.room_nights for row in rows), stays),
         lead_time_mean_days=mean_days,
         lead_time_median_days=median_days,
         bookings=bookings,
         cancellations=cancellations,
         no_shows=no_shows,
-        cancellation_rate=_ratio(cancellations, bookings),
-        no_show_rate=_ratio(no_shows, bookings - cancellations),
+        cancellation_rate=ratio(cancellations, bookings),
+        no_show_rate=ratio(no_shows, bookings - cancellations),
         currency=currency,
         basis=basis,
     )
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return float(round(Fraction(part, whole), DECIMALS)) if whole else None
-
-
-def _share_minor(amount_minor: int, parts: int) -> int | None:
-    return round(Fraction(amount_minor, parts)) if parts else None

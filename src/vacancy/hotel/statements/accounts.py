@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from vacancy.db.statement import NoRow, SetStatement, Statement
+from vacancy.db.statement import Access, NoRow, SetStatement, Statement
 from vacancy.hotel.model import GuestType, Role
 
 
@@ -55,6 +55,7 @@ TAKE_NODE = Statement(
     """,
     row=Node,
     writes=("installation",),
+    access=Access(served_by={"installation": "pk_installation (only_row)"}),
 )
 
 INSERT_USERS = SetStatement(
@@ -73,6 +74,7 @@ INSERT_USERS = SetStatement(
     },
     row=NoRow,
     writes=("users",),
+    access=Access(),
 )
 
 GET_USERS = SetStatement(
@@ -90,6 +92,7 @@ GET_USERS = SetStatement(
     columns={"email": "text"},
     row=User,
     reads=("users",),
+    access=Access(served_by={"users": "uq_users_email (email)"}),
 )
 
 FIND_KEY = Statement(
@@ -106,6 +109,7 @@ FIND_KEY = Statement(
     """,
     row=KeyOwner,
     reads=("api_keys",),
+    access=Access(served_by={"api_keys": "uq_api_keys_secret_sha256 (secret_sha256)"}),
 )
 
 INSERT_KEYS = SetStatement(
@@ -128,6 +132,7 @@ INSERT_KEYS = SetStatement(
     },
     row=NoRow,
     writes=("api_keys",),
+    access=Access(),
 )
 
 LIST_KEYS = Statement(
@@ -149,6 +154,10 @@ LIST_KEYS = Statement(
     """,
     row=ApiKey,
     reads=("api_keys", "users", "properties"),
+    access=Access(
+        served_by={"users": "pk_users (id)", "properties": "pk_properties (id)"},
+        may_scan={"api_keys": "the command lists all of them"},
+    ),
 )
 
 REVOKE_KEY = Statement(
@@ -161,4 +170,5 @@ REVOKE_KEY = Statement(
     """,
     row=NoRow,
     writes=("api_keys",),
+    access=Access(served_by={"api_keys": "pk_api_keys (id)"}),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vacancy.db.statement import NoRow, SetStatement
+from vacancy.db.statement import Access, NoRow, SetStatement
 
 UPDATE_NIGHTS = SetStatement(
     "admission.update_nights",
@@ -30,6 +30,9 @@ UPDATE_NIGHTS = SetStatement(
     },
     row=NoRow,
     writes=("room_inventory",),
+    access=Access(
+        served_by={"room_inventory": "pk_room_inventory (property_id, room_type_id, night)"}
+    ),
 )
 
 INSERT_BOOKINGS = SetStatement(
@@ -60,7 +63,9 @@ INSERT_BOOKINGS = SetStatement(
         "expires_at": "instant",
     },
     row=NoRow,
+    counted=False,
     writes=("bookings",),
+    access=Access(),
 )
 
 INSERT_STAYS = SetStatement(
@@ -84,7 +89,9 @@ INSERT_STAYS = SetStatement(
         "prices_minor": "json",
     },
     row=NoRow,
+    counted=False,
     writes=("room_stays",),
+    access=Access(),
 )
 
 CHANGE_STATUS = SetStatement(
@@ -102,30 +109,60 @@ CHANGE_STATUS = SetStatement(
     columns={"id": "integer", "from_status": "text", "to_status": "text", "at": "instant"},
     row=NoRow,
     writes=("bookings",),
+    access=Access(served_by={"bookings": "pk_bookings (id)"}),
 )
 
-INSERT_LEDGER = SetStatement(
-    "admission.insert_ledger",
-    """
+# One row for a line that moves becomes one for each of its nights; day use has none and becomes a
+# row of no rooms. What is given for nothing is taken from inventory but not sold.
+_INSERT_LEDGER = """
+    WITH moved (
+        property_id, booking_id, room_type_id, check_in, prices_minor, held, reserved, at
+    ) AS ({{rows}})
     INSERT INTO night_ledger (
         property_id, booking_id, room_type_id, night, held, reserved, rooms_sold,
         room_revenue_minor, at
     )
-    {rows}
-    """,
+    SELECT
+        moved.property_id,
+        moved.booking_id,
+        moved.room_type_id,
+        {night},
+        moved.held,
+        moved.reserved,
+        CASE WHEN {price} > 0 THEN moved.reserved ELSE 0 END,
+        COALESCE({price} * moved.reserved, 0),
+        moved.at
+    FROM moved
+    LEFT JOIN {prices} ON true
+    """
+
+INSERT_LEDGER = SetStatement(
+    "admission.insert_ledger",
+    _INSERT_LEDGER.format(
+        night="date(moved.check_in, '+' || COALESCE(price.key, 0) || ' days')",
+        price="price.value",
+        prices="json_each(moved.prices_minor) AS price",
+    ),
+    postgresql=_INSERT_LEDGER.format(
+        night="moved.check_in + COALESCE(price.number - 1, 0)::int",
+        price="price.value::bigint",
+        prices="LATERAL jsonb_array_elements_text(moved.prices_minor)"
+        " WITH ORDINALITY AS price (value, number)",
+    ),
     columns={
         "property_id": "integer",
         "booking_id": "integer",
         "room_type_id": "integer",
-        "night": "date",
+        "check_in": "date",
+        "prices_minor": "json",
         "held": "integer",
         "reserved": "integer",
-        "rooms_sold": "integer",
-        "room_revenue_minor": "integer",
         "at": "instant",
     },
     row=NoRow,
+    counted=False,
     writes=("night_ledger",),
+    access=Access(),
 )
 
 ADD_ARRIVALS = SetStatement(
@@ -152,7 +189,37 @@ ADD_ARRIVALS = SetStatement(
         "room_nights": "integer",
     },
     row=NoRow,
+    counted=False,
     writes=("arrival_counts",),
+    access=Access(),
+)
+
+ADD_BOOKING_COUNTS = SetStatement(
+    "admission.add_booking_counts",
+    """
+    INSERT INTO booking_counts (
+        property_id, room_type_id, arrival, status, bookings, room_nights, value_minor
+    )
+    {rows}
+    ON CONFLICT (property_id, room_type_id, arrival, status) DO UPDATE
+    SET
+        bookings = booking_counts.bookings + excluded.bookings,
+        room_nights = booking_counts.room_nights + excluded.room_nights,
+        value_minor = booking_counts.value_minor + excluded.value_minor
+    """,
+    columns={
+        "property_id": "integer",
+        "room_type_id": "integer",
+        "arrival": "date",
+        "status": "text",
+        "bookings": "integer",
+        "room_nights": "integer",
+        "value_minor": "integer",
+    },
+    row=NoRow,
+    counted=False,
+    writes=("booking_counts",),
+    access=Access(),
 )
 
 ADD_LEAD_TIMES = SetStatement(
@@ -170,7 +237,9 @@ ADD_LEAD_TIMES = SetStatement(
         "bookings": "integer",
     },
     row=NoRow,
+    counted=False,
     writes=("lead_time_counts",),
+    access=Access(),
 )
 
 # The key is written once, with its answer. Should another process have answered it since we looked,
@@ -192,6 +261,7 @@ INSERT_ANSWERS = SetStatement(
     },
     row=NoRow,
     writes=("idempotency_keys",),
+    access=Access(),
 )
 
 INSERT_AUDIT = SetStatement(
@@ -209,22 +279,28 @@ INSERT_AUDIT = SetStatement(
         "at": "instant",
     },
     row=NoRow,
+    counted=False,
     writes=("audit_entries",),
+    access=Access(),
 )
 
+# What is told: the same rows make the audit entry and the event.
 INSERT_EVENTS = SetStatement(
     "admission.insert_events",
     """
+    WITH told (property_id, actor_id, action, subject_id, detail, at) AS ({rows})
     INSERT INTO outbox_events (property_id, kind, subject_id, payload, created_at)
-    {rows}
+    SELECT
+        property_id,
+        action,
+        subject_id,
+        detail,
+        at
+    FROM told
     """,
-    columns={
-        "property_id": "integer",
-        "kind": "text",
-        "subject_id": "integer",
-        "payload": "json",
-        "created_at": "instant",
-    },
+    columns=INSERT_AUDIT.columns,
     row=NoRow,
+    counted=False,
     writes=("outbox_events",),
+    access=Access(),
 )

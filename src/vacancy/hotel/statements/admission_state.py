@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from vacancy.db.statement import SetStatement
+from vacancy.db.statement import Access, SetStatement
 from vacancy.hotel.model import Status
 
 
@@ -86,6 +86,7 @@ GET_ANSWERS = SetStatement(
     columns={"user_id": "integer", "key": "text"},
     row=StoredAnswer,
     reads=("idempotency_keys",),
+    access=Access(served_by={"idempotency_keys": "uq_idempotency_keys_user_id_key (user_id, key)"}),
 )
 
 LIST_CATALOGUE = SetStatement(
@@ -109,6 +110,12 @@ LIST_CATALOGUE = SetStatement(
     columns={"code": "text"},
     row=CatalogueEntry,
     reads=("properties", "room_types"),
+    access=Access(
+        served_by={
+            "properties": "uq_properties_code (code)",
+            "room_types": "uq_room_types_property_id_code (property_id)",
+        }
+    ),
 )
 
 # Holds that are due and stand in the way of somebody in this batch; the sweep ends the others.
@@ -154,6 +161,13 @@ LIST_DUE_HOLDS = SetStatement(
     },
     row=DueHold,
     reads=("bookings", "room_stays"),
+    access=Access(
+        served_by={
+            "bookings": "ix_bookings_due (property_id, expires_at)",
+            "room_stays": "pk_room_stays (booking_id)",
+        },
+        may_sort="the holds that are due, a handful",
+    ),
 )
 
 _LOCK_BOOKINGS = """
@@ -185,6 +199,10 @@ LOCK_BOOKINGS = SetStatement(
     columns={"id": "integer"},
     row=LockedBooking,
     reads=("bookings",),
+    access=Access(
+        served_by={"bookings": "pk_bookings (id)"},
+        may_sort="the bookings of a batch: locks are taken in one order",
+    ),
 )
 
 LIST_STAYS = SetStatement(
@@ -204,8 +222,13 @@ LIST_STAYS = SetStatement(
     columns={"id": "integer"},
     row=LockedStay,
     reads=("room_stays",),
+    access=Access(
+        served_by={"room_stays": "pk_room_stays (booking_id)"},
+        may_sort="the lines of a batch's bookings",
+    ),
 )
 
+# Nights one by one: what a bulk load knows.
 _LOCK_NIGHTS = """
     WITH wanted (property_id, room_type_id, night) AS ({rows})
     SELECT
@@ -228,4 +251,43 @@ LOCK_NIGHTS = SetStatement(
     columns={"property_id": "integer", "room_type_id": "integer", "night": "date"},
     row=LockedNight,
     reads=("room_inventory",),
+    access=Access(
+        served_by={"room_inventory": "pk_room_inventory (property_id, room_type_id, night)"},
+        may_sort="the nights of a batch: locks are taken in one order",
+    ),
+)
+
+# Nights by stays, none of which overlap.
+_LOCK_STAY_NIGHTS = """
+    WITH wanted (property_id, room_type_id, first_night, check_out) AS ({rows})
+    SELECT
+        i.property_id,
+        i.room_type_id,
+        i.night,
+        i.available
+    FROM wanted AS w
+    JOIN room_inventory AS i
+        ON i.property_id = w.property_id
+        AND i.room_type_id = w.room_type_id
+        AND i.night >= w.first_night
+        AND i.night < w.check_out
+    ORDER BY i.property_id, i.room_type_id, i.night
+    """
+
+LOCK_STAY_NIGHTS = SetStatement(
+    "admission.lock_stay_nights",
+    _LOCK_STAY_NIGHTS,
+    postgresql=_LOCK_STAY_NIGHTS + "FOR NO KEY UPDATE OF i",
+    columns={
+        "property_id": "integer",
+        "room_type_id": "integer",
+        "first_night": "date",
+        "check_out": "date",
+    },
+    row=LockedNight,
+    reads=("room_inventory",),
+    access=Access(
+        served_by={"room_inventory": "pk_room_inventory (property_id, room_type_id, night)"},
+        may_sort="the nights of a batch: locks are taken in one order",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vacancy.db.statement import NoRow, SetStatement, Statement
+from vacancy.db.statement import Access, NoRow, SetStatement, Statement
 from vacancy.hotel.model import Property, RoomType
 
 LIST_PROPERTIES = Statement(
@@ -20,6 +20,7 @@ LIST_PROPERTIES = Statement(
     """,
     row=Property,
     reads=("properties",),
+    access=Access(may_scan={"properties": "it lists all of them"}),
 )
 
 GET_PROPERTY = Statement(
@@ -37,6 +38,7 @@ GET_PROPERTY = Statement(
     """,
     row=Property,
     reads=("properties",),
+    access=Access(served_by={"properties": "uq_properties_code (code)"}),
 )
 
 LIST_ROOM_TYPES = Statement(
@@ -56,6 +58,13 @@ LIST_ROOM_TYPES = Statement(
     """,
     row=RoomType,
     reads=("properties", "room_types"),
+    access=Access(
+        served_by={
+            "properties": "uq_properties_code (code)",
+            "room_types": "uq_room_types_property_id_code (property_id)",
+        },
+        may_sort="the room types of one property",
+    ),
 )
 
 INSERT_PROPERTIES = SetStatement(
@@ -75,6 +84,7 @@ INSERT_PROPERTIES = SetStatement(
     },
     row=NoRow,
     writes=("properties",),
+    access=Access(),
 )
 
 INSERT_ROOM_TYPES = SetStatement(
@@ -94,6 +104,7 @@ INSERT_ROOM_TYPES = SetStatement(
     },
     row=NoRow,
     writes=("room_types",),
+    access=Access(),
 )
 
 INSERT_INVENTORY = SetStatement(
@@ -110,4 +121,5 @@ INSERT_INVENTORY = SetStatement(
     },
     row=NoRow,
     writes=("room_inventory",),
+    access=Access(),
 )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from vacancy.db.statement import NoRow, SetStatement
+from vacancy.db.statement import Access, NoRow, SetStatement
 
 
 class StandingBooking(msgspec.Struct, frozen=True):
@@ -42,6 +42,7 @@ LIST_STANDING = SetStatement(
     columns={"property_id": "integer", "source_ref": "text"},
     row=StandingBooking,
     reads=("bookings",),
+    access=Access(served_by={"bookings": "uq_bookings_source_ref (property_id, source_ref)"}),
 )
 
 # Capacity only grows here: what stands on the books must fit whatever was imported before.
@@ -70,4 +71,5 @@ ENSURE_INVENTORY = SetStatement(
     row=NoRow,
     reads=("room_inventory",),
     writes=("room_inventory",),
+    access=Access(),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from vacancy.db.statement import Statement
+from vacancy.db.statement import Access, Statement
 
 
 class PeriodSums(msgspec.Struct, frozen=True):
@@ -146,4 +146,12 @@ SUM_PERIOD = Statement(
     row=PeriodSums,
     reads=("room_inventory", "arrival_counts", "lead_time_counts"),
     heavy=True,  # tens of milliseconds for two years: bookings must not wait behind it
+    access=Access(
+        served_by={
+            "room_inventory": "pk_room_inventory (property_id)",
+            "arrival_counts": "pk_arrival_counts (property_id, arrival)",
+            "lead_time_counts": "pk_lead_time_counts (property_id, arrival)",
+        },
+        may_sort="the sums of the period, by month and by lead time",
+    ),
 )

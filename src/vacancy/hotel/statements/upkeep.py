@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from vacancy.db.statement import NoRow, Statement
+from vacancy.db.statement import Access, NoRow, Statement
 
 AT_ONCE = 500
 """So many are found or taken away by one statement; who sweeps goes on until there are fewer."""
@@ -31,6 +31,17 @@ LIST_DUE = Statement(
     """,
     row=Due,
     reads=("bookings", "properties"),
+    access=Access(
+        served_by={
+            "bookings": "ix_bookings_due (property_id, expires_at)",
+            "properties": "pk_properties (id)",
+        },
+        may_scan={
+            "bookings": "the whole index of holds that can expire, which is small",
+            "properties": "each one's holds, on PostgreSQL",
+        },
+        may_sort="the holds that are due",
+    ),
 )
 
 # Entries are numbered in the order of time: the oldest are found without an index of their own.
@@ -47,4 +58,8 @@ DELETE_OLD_KEYS = Statement(
     row=NoRow,
     reads=("idempotency_keys",),
     writes=("idempotency_keys",),
+    access=Access(
+        served_by={"idempotency_keys": "pk_idempotency_keys (entry)"},
+        may_scan={"idempotency_keys": "from the oldest on, until so many are found"},
+    ),
 )

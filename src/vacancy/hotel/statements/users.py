@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vacancy.db.statement import Statement
+from vacancy.db.statement import Access, Statement
 from vacancy.hotel.statements.accounts import User
 
 GET_USER = Statement(
@@ -18,4 +18,5 @@ GET_USER = Statement(
     """,
     row=User,
     reads=("users",),
+    access=Access(served_by={"users": "pk_users (id)"}),
 )

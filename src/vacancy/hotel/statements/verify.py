@@ -11,7 +11,7 @@ from datetime import date
 
 import msgspec
 
-from vacancy.db.statement import Statement
+from vacancy.db.statement import Access, Statement
 from vacancy.hotel.model import TAKES
 
 
@@ -44,6 +44,26 @@ HELD = _statuses("held")
 RESERVED = _statuses("reserved")
 SCOPE = "(CAST(:property_id AS bigint) = 0 OR property_id = :property_id)"
 
+_WHOLE = "whoever verifies reads everything"
+READS_ALL = Access(
+    served_by={
+        "bookings": "pk_bookings (id)",
+        "room_stays": "pk_room_stays (booking_id)",
+        "properties": "pk_properties (id)",
+        "room_types": "pk_room_types (id)",
+    },
+    may_scan={
+        "room_inventory": _WHOLE,
+        "night_ledger": _WHOLE,
+        "bookings": _WHOLE,
+        "room_stays": _WHOLE,
+        "arrival_counts": _WHOLE,
+        "lead_time_counts": _WHOLE,
+        "booking_counts": _WHOLE,
+    },
+    may_sort="sums and differences",
+)
+
 COUNT_CHECKED = Statement(
     "verify.count_checked",
     f"""
@@ -55,6 +75,7 @@ COUNT_CHECKED = Statement(
     row=Checked,
     reads=("room_inventory", "bookings", "night_ledger"),
     heavy=True,
+    access=READS_ALL,
 )
 
 # Only what takes rooms: the nights of other bookings must be free of them.
@@ -209,6 +230,7 @@ NIGHTS_AGAINST_BOOKINGS = Statement(
     row=FoundDifference,
     reads=("room_inventory", "bookings", "room_stays", "properties", "room_types"),
     heavy=True,
+    access=READS_ALL,
 )
 
 NIGHTS_AGAINST_LEDGER = Statement(
@@ -217,4 +239,5 @@ NIGHTS_AGAINST_LEDGER = Statement(
     row=FoundDifference,
     reads=("room_inventory", "night_ledger", "properties", "room_types"),
     heavy=True,
+    access=READS_ALL,
 )

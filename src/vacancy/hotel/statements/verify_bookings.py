@@ -4,7 +4,7 @@ stored. In the manner of `statements/verify.py`."""
 from __future__ import annotations
 
 from vacancy.db.statement import Statement
-from vacancy.hotel.statements.verify import HELD, RESERVED, SCOPE, FoundDifference
+from vacancy.hotel.statements.verify import HELD, READS_ALL, RESERVED, SCOPE, FoundDifference
 
 
 def _lines(priced_nights: str, nights_sold: str, price_sum: str) -> str:
@@ -14,6 +14,7 @@ def _lines(priced_nights: str, nights_sold: str, price_sum: str) -> str:
         SELECT
             s.booking_id,
             s.property_id,
+            s.room_type_id,
             s.check_in,
             s.check_out,
             s.rooms,
@@ -25,12 +26,12 @@ def _lines(priced_nights: str, nights_sold: str, price_sum: str) -> str:
     ),"""
 
 
-_LINES_SQLITE = _lines(
+LINES_SQLITE = _lines(
     "json_array_length(s.prices_minor)",
     "(SELECT COUNT(*) FROM json_each(s.prices_minor) WHERE value <> 0)",
     "(SELECT COALESCE(SUM(value), 0) FROM json_each(s.prices_minor))",
 )
-_LINES_POSTGRESQL = _lines(
+LINES_POSTGRESQL = _lines(
     "jsonb_array_length(s.prices_minor)",
     "(SELECT COUNT(*) FROM jsonb_array_elements_text(s.prices_minor) AS price (value)"
     " WHERE value <> '0')",
@@ -116,15 +117,16 @@ _BOOKINGS_AGAINST_LINES = """
 
 BOOKINGS_AGAINST_LINES = Statement(
     "verify.bookings_against_lines",
-    _LINES_SQLITE
+    LINES_SQLITE
     + _BOOKINGS_AGAINST_LINES.format(
         nights="CAST(julianday(b.check_out) - julianday(b.check_in) AS integer)"
     ),
-    postgresql=_LINES_POSTGRESQL
+    postgresql=LINES_POSTGRESQL
     + _BOOKINGS_AGAINST_LINES.format(nights="CAST(b.check_out - b.check_in AS bigint)"),
     row=FoundDifference,
     reads=("bookings", "room_stays", "properties"),
     heavy=True,
+    access=READS_ALL,
 )
 
 # By booking, so that two wrong entries which cancel each other out on a night are found as well.
@@ -212,11 +214,12 @@ _LEDGER_AGAINST_BOOKINGS = f"""
 
 LEDGER_AGAINST_BOOKINGS = Statement(
     "verify.ledger_against_bookings",
-    _LINES_SQLITE + _LEDGER_AGAINST_BOOKINGS,
-    postgresql=_LINES_POSTGRESQL + _LEDGER_AGAINST_BOOKINGS,
+    LINES_SQLITE + _LEDGER_AGAINST_BOOKINGS,
+    postgresql=LINES_POSTGRESQL + _LEDGER_AGAINST_BOOKINGS,
     row=FoundDifference,
     reads=("night_ledger", "bookings", "room_stays", "properties"),
     heavy=True,
+    access=READS_ALL,
 )
 
 # A booking is counted once; stays and room nights are those sold (see `Changes.count`).
@@ -295,11 +298,12 @@ _ARRIVALS_AGAINST_BOOKINGS = f"""
 
 ARRIVALS_AGAINST_BOOKINGS = Statement(
     "verify.arrivals_against_bookings",
-    _LINES_SQLITE + _ARRIVALS_AGAINST_BOOKINGS,
-    postgresql=_LINES_POSTGRESQL + _ARRIVALS_AGAINST_BOOKINGS,
+    LINES_SQLITE + _ARRIVALS_AGAINST_BOOKINGS,
+    postgresql=LINES_POSTGRESQL + _ARRIVALS_AGAINST_BOOKINGS,
     row=FoundDifference,
     reads=("arrival_counts", "bookings", "room_stays", "properties"),
     heavy=True,
+    access=READS_ALL,
 )
 
 LEAD_TIMES_AGAINST_BOOKINGS = Statement(
@@ -343,4 +347,5 @@ LEAD_TIMES_AGAINST_BOOKINGS = Statement(
     row=FoundDifference,
     reads=("lead_time_counts", "bookings", "properties"),
     heavy=True,
+    access=READS_ALL,
 )

@@ -14,7 +14,12 @@ from vacancy.hotel.admission.requests import CreateBooking, Idempotency, Outcome
 from vacancy.hotel.booking import MAX_HOLD_S, change_status, check_text, create_booking
 from vacancy.hotel.ids import parse_id
 from vacancy.hotel.model import Booking, Guest, Verb
-from vacancy.hotel.queries import find_booking_property, get_booking_details
+from vacancy.hotel.queries import (
+    BookingDetails,
+    find_booking_property,
+    get_booking_details,
+    get_bookings_by_ids,
+)
 from vacancy.hotel.queries.users import get_user
 from vacancy.web.auth import ANY_KEY
 from vacancy.web.call import Answer, Call, Header, document, json_answer, request_id_of
@@ -60,6 +65,20 @@ class HoldBody(BookingBody, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     expires_in_s: Annotated[int, msgspec.Meta(ge=1, le=MAX_HOLD_S)] | None = None
     """Left out, it is the setting `default_hold_s`."""
+
+
+class IdsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which bookings."""
+
+    ids: str
+    """Ids with commas between them."""
+
+
+class BookingList(msgspec.Struct, frozen=True):
+    """Bookings in the order in which they were asked for."""
+
+    items: list[Booking]
+    next: str | None = None
 
 
 class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +162,23 @@ def _origin(call: Call, asked: BookingBody) -> tuple[str, str]:
 
 async def details(call: Call, asked: None) -> Answer:
     return json_answer(await get_booking_details(call.house.db, _booking_id(call), call.caller))
+
+
+async def by_ids(call: Call, asked: IdsQuery) -> Answer:
+    ids = [_listed_id(given) for given in asked.ids.split(",")]
+    return json_answer(BookingList(await get_bookings_by_ids(call.house.db, ids, call.caller)))
+
+
+def _listed_id(given: str) -> int:
+    booking_id = parse_id(given)
+    if booking_id is None:
+        raise Invalid(
+            "QUERY_INVALID",
+            f"{given[:40]!r} is no id of a booking.",
+            hint="Write ids=ID,ID,… without spaces.",
+            errors=({"field": "ids", "value": given[:40]},),
+        )
+    return booking_id
 
 
 async def confirm(call: Call, asked: NoBody) -> Answer:
@@ -250,11 +286,23 @@ ROUTES = (
     ),
     Route(
         method="GET",
+        path="/v1/bookings",
+        handler=by_ids,
+        access=ANY_KEY,
+        summary="Many bookings by their ids; what the caller may not see is left out.",
+        query=IdsQuery,
+        answer=BookingList,
+        codes=("QUERY_INVALID", "VALUE_OUT_OF_RANGE"),
+        tag="Bookings",
+    ),
+    Route(
+        method="GET",
         path="/v1/bookings/{booking_id:str}",
         handler=details,
         access=ANY_KEY,
-        summary="One booking; guests see their own, staff those of their property.",
-        answer=Booking,
+        summary="One booking with its user, payments and invoices, for staff with its history;"
+        " guests see their own, staff those of their property.",
+        answer=BookingDetails,
         codes=("BOOKING_UNKNOWN",),
         tag="Bookings",
     ),

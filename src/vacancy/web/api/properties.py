@@ -9,6 +9,9 @@ import msgspec
 from vacancy.hotel import refusals
 from vacancy.hotel.queries import (
     Availability,
+    CheckedStay,
+    StayCheck,
+    batch_check_availability,
     check_room_availability,
     get_all_room_availability,
     get_property,
@@ -76,6 +79,18 @@ class AvailabilityAnswer(msgspec.Struct, frozen=True):
     items: list[Availability]
 
 
+class ChecksBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many stays to be checked at once."""
+
+    checks: list[StayCheck]
+
+
+class ChecksAnswer(msgspec.Struct, frozen=True):
+    """One item for each check, in the same order."""
+
+    items: list[CheckedStay]
+
+
 def property_code(call: Call) -> str:
     """The code in the path. What can be no code is of no property."""
     code = call.path_value("code")
@@ -125,6 +140,10 @@ async def availability(call: Call, asked: AvailabilityQuery) -> Answer:
     return json_answer(AvailabilityAnswer(code, check_in, check_out, items))
 
 
+async def checks(call: Call, asked: ChecksBody) -> Answer:
+    return json_answer(ChecksAnswer(await batch_check_availability(call.house.db, asked.checks)))
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -161,6 +180,17 @@ ROUTES = (
             "STAY_TOO_LONG",
             "VALUE_OUT_OF_RANGE",
         ),
+        tag="Properties",
+    ),
+    Route(
+        method="POST",
+        path="/v1/availability",
+        handler=checks,
+        access=PUBLIC,
+        summary="Rooms left and what they cost, for up to 500 stays at once. It changes nothing.",
+        body=ChecksBody,
+        answer=ChecksAnswer,
+        codes=("BODY_INVALID", "TOO_MANY_CHECKS"),
         tag="Properties",
     ),
 )

@@ -52,5 +52,6 @@ ROUTES = (
         answer=KpiReport,
         codes=("PROPERTY_UNKNOWN", "PROPERTY_NOT_YOURS", "QUERY_INVALID"),
         tag="Reports",
+        statements=4,
     ),
 )

@@ -1,0 +1,105 @@
+"""Counts the statements of one request while it runs, and speaks up when they are too many."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import PurePath
+from typing import Literal
+
+from vacancy.contracts.contract import AnyStatement
+from vacancy.db.gate import COUNT
+from vacancy.errors import Internal
+
+Mode = Literal["raise", "log"]
+
+REPEATS = 3
+"""One statement run so often within one request is a loop."""
+_FRAMES = 4
+"""So many places are told: from the statement outwards."""
+_OURS = "vacancy"
+_ENGINE_PARTS = frozenset({"db", "contracts"})
+_log = logging.getLogger("vacancy.contracts")
+
+
+class Tally:
+    """The statements of one request so far."""
+
+    __slots__ = ("_budget", "_mode", "_name", "_told", "counts", "total")
+
+    def __init__(self, name: str, budget: int, mode: Mode) -> None:
+        self._name = name
+        self._budget = budget
+        self._mode = mode
+        self._told = False
+        self.total = 0
+        self.counts: dict[str, int] = {}
+
+    def __call__(self, statement: AnyStatement) -> None:
+        """Counts one. Raises `Internal` STATEMENT_REPEATED or STATEMENT_BUDGET_EXCEEDED, or logs
+        the same once for each request."""
+        name = statement.name
+        self.total += 1
+        times = self.counts[name] = self.counts.get(name, 0) + 1
+        if self.total > self._budget or times >= REPEATS:
+            self._exceed(name, times)
+
+    def _exceed(self, name: str, times: int) -> None:
+        if self._told:
+            return
+        place = call_site()
+        if times >= REPEATS:
+            code = "STATEMENT_REPEATED"
+            sentence = f"N+1: {self._name} runs {name} again, {times} times by now, at {place}."
+        elif times > 1:
+            code = "STATEMENT_REPEATED"
+            sentence = (
+                f"N+1: {self._name} runs {name} again at {place}, and with it"
+                f" {self.total} statements of {self._budget}."
+            )
+        else:
+            code = "STATEMENT_BUDGET_EXCEEDED"
+            sentence = (
+                f"{self._name} runs its statement number {self.total}, {name}, at {place};"
+                f" its budget is {self._budget}."
+            )
+        if self._mode == "raise":
+            raise Internal(code, sentence, hint="Ask for all rows at once, in one helper.")
+        self._told = True
+        _log.warning(sentence, extra={"code": code, "statement": name, "place": place})
+
+
+class watched:  # noqa: N801 - used as a word of the language: `with watched(…):`
+    """Counts what runs inside, also in tasks that are begun there. A class, because it stands
+    around every request and a generator would cost three times as much."""
+
+    __slots__ = ("_before", "tally")
+
+    def __init__(self, name: str, budget: int, mode: Mode) -> None:
+        self.tally = Tally(name, budget, mode)
+
+    def __enter__(self) -> Tally:
+        self._before = COUNT.set(self.tally)
+        return self.tally
+
+    def __exit__(self, *error: object) -> None:
+        COUNT.reset(self._before)
+
+
+def call_site() -> str:
+    """Where a statement was asked for: `queries/orders.py:42 in get_…, api/orders.py:80 in …`,
+    from the inside out, without the engines' own files."""
+    places: list[str] = []
+    frame = sys._getframe(1)
+    while len(places) < _FRAMES:
+        module = str(frame.f_globals.get("__name__", ""))
+        parts = module.split(".")
+        engine = parts[0] == _OURS and len(parts) > 1 and parts[1] in _ENGINE_PARTS
+        if not engine and not module.startswith(("asyncio", "contextlib", "uvloop")):
+            file = "/".join(PurePath(frame.f_code.co_filename).parts[-2:])
+            places.append(f"{file}:{frame.f_lineno} in {frame.f_code.co_name}")
+        following = frame.f_back
+        if following is None:
+            break
+        frame = following
+    return ", ".join(places) or "an unknown place"

@@ -1,0 +1,99 @@
+"""Asks PostgreSQL about statements, in transactions that only read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from vacancy.db.catalog import Catalog
+from vacancy.db.plan import Plan
+from vacancy.db.postgres.catalog import read_postgres_catalog
+from vacancy.db.postgres.errors import CONNECTING_ERRORS, DRIVER_ERRORS, translated
+from vacancy.db.postgres.plan import FORCED, explain
+from vacancy.db.statement import Engine, SetStatement, Statement
+from vacancy.db.witness import Touched
+
+_CONNECT_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S = 30.0
+_LOCKED = """
+    SELECT
+        c.relname,
+        l.mode
+    FROM pg_locks AS l
+    JOIN pg_class AS c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid()
+        AND c.relkind IN ('r', 'p')
+        AND c.relnamespace = 'public'::regnamespace
+    """
+"""PostgreSQL locks every table that a text names while it reads the text."""
+_SIZES = """
+    SELECT
+        relname,
+        GREATEST(reltuples, 0)
+    FROM pg_class
+    WHERE relkind IN ('r', 'p')
+        AND relnamespace = 'public'::regnamespace
+    """
+
+
+class PostgresWitness:
+    """One connection; nothing that it does outlasts a question."""
+
+    engine: Engine = "postgresql"
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection[Any],
+        catalog: Catalog,
+        rows: dict[str, int] | None = None,
+    ) -> None:
+        """`rows` are those of the tables; None when they were given other statistics."""
+        self._connection = connection
+        self._rows = rows
+        self.catalog = catalog
+
+    async def plan(self, statement: Statement[Any] | SetStatement[Any]) -> Plan:
+        try:
+            async with self._connection.transaction(readonly=True):
+                return await explain(self._connection, statement, self.catalog)
+        except DRIVER_ERRORS as error:
+            raise translated(error, statement.name) from error
+
+    async def touched(self, statement: Statement[Any] | SetStatement[Any]) -> Touched:
+        try:
+            async with self._connection.transaction(readonly=True):
+                prepared = await self._connection.prepare(statement.postgresql)
+                width = len(prepared.get_attributes())
+                locks = await self._connection.fetch(_LOCKED)
+        except DRIVER_ERRORS as error:
+            raise translated(error, statement.name) from error
+        writes = frozenset(lock["relname"] for lock in locks if lock["mode"] == "RowExclusiveLock")
+        reads = frozenset(lock["relname"] for lock in locks) - writes
+        return Touched(reads, writes, width)
+
+    def known_rows(self, table: str) -> int | None:
+        return None if self._rows is None else self._rows.get(table, 0)
+
+
+@asynccontextmanager
+async def open_postgres_witness(url: str) -> AsyncIterator[PostgresWitness]:
+    """Connects with settings under which an index that can serve a statement does."""
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=_ANSWER_TIMEOUT_S,
+            server_settings={"application_name": "vacancy", **FORCED},
+            statement_cache_size=0,
+        )
+    except CONNECTING_ERRORS as error:
+        raise translated(error, "connecting") from error
+    try:
+        catalog = await read_postgres_catalog(connection)
+        sizes = await connection.fetch(_SIZES)
+        yield PostgresWitness(connection, catalog, {row[0]: int(row[1]) for row in sizes})
+    finally:
+        await connection.close()
