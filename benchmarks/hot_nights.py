@@ -74,6 +74,18 @@ arrived AS (
     ON CONFLICT (property_id, arrival, status, segment, channel) DO UPDATE
     SET bookings = arrival_counts.bookings + 1
 ),
+counted AS (
+    INSERT INTO booking_counts (
+        property_id, room_type_id, arrival, status, bookings, room_nights, value_minor
+    )
+    SELECT property_id, kind, $3, 'provisional', 1, $4 - $3, price_minor * ($4 - $3)
+    FROM place, unnest(ARRAY[0, room_type_id]) AS kind
+    ON CONFLICT (property_id, room_type_id, arrival, status) DO UPDATE
+    SET
+        bookings = booking_counts.bookings + excluded.bookings,
+        room_nights = booking_counts.room_nights + excluded.room_nights,
+        value_minor = booking_counts.value_minor + excluded.value_minor
+),
 led AS (
     INSERT INTO lead_time_counts (property_id, arrival, lead_days, bookings)
     SELECT property_id, $3, 1, 1 FROM place

@@ -139,10 +139,7 @@ def test_the_bookings_of_one_status_have_their_index(database_url: str) -> None:
             await other.execute(FEW + MANY)
             await other.execute(f"PREPARE one AS {statement.postgresql}")
             values = ", ".join(["NULL"] * len(statement.order))
-            return "".join(
-                row[0]
-                for row in await other.fetch(f"EXPLAIN EXECUTE one ({values})")
-            )
+            return "".join(row[0] for row in await other.fetch(f"EXPLAIN EXECUTE one ({values})"))
         finally:
             await other.close()
 

@@ -37,6 +37,7 @@ DECLARED = {
     "GET /v1/properties/{code:str}/bookings": STAFF,
     "GET /v1/reports/kpi": STAFF,
     "GET /v1/reports/occupancy": STAFF,
+    "GET /v1/reports/statistics": STAFF,
     "GET /v1/properties/{code:str}/inventory": STAFF,
     "GET /v1/properties/{code:str}/room-types/{room_type:str}/inventory": STAFF,
 }

@@ -116,6 +116,33 @@ def test_staff_see_how_full_the_house_is(database_url: str) -> None:
             assert whole.json()["occupancy"] == 0.066667
             kpi = await desk.client.get(f"/v1/reports/kpi?{period}", headers=desk.as_("desk"))
             assert kpi.json()["occupancy"] == whole.json()["occupancy"]
+            counted = await desk.client.get(
+                f"/v1/reports/statistics?{period}&room_type=double", headers=desk.as_("desk")
+            )
+            assert counted.json() == {
+                "property": "alpine",
+                "room_type": "double",
+                "from": "2027-01-10",
+                "to": "2027-01-12",
+                "bookings": 1,
+                "sold_bookings": 1,
+                "room_nights": 2,
+                "revenue_minor": 18000,
+                "mean_value_minor": 18000,
+                "currency": "EUR",
+                "by_status": [
+                    {
+                        "status": "confirmed",
+                        "bookings": 1,
+                        "room_nights": 2,
+                        "value_minor": 18000,
+                    }
+                ],
+            }
+            assert await _refused(desk, f"/v1/reports/statistics?{period}&room_type=suite") == (
+                404,
+                "ROOM_TYPE_UNKNOWN",
+            )
             assert await _refused(desk, f"/v1/reports/occupancy?{period}&room_type=suite") == (
                 404,
                 "ROOM_TYPE_UNKNOWN",

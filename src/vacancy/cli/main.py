@@ -16,6 +16,7 @@ from vacancy.cli.imports import imports
 from vacancy.cli.init import init
 from vacancy.cli.keys import keys
 from vacancy.cli.output import hush_stdout, show_error
+from vacancy.cli.perf import perf
 from vacancy.cli.properties import properties
 from vacancy.cli.report import report
 from vacancy.cli.serve import serve
@@ -40,7 +41,7 @@ def commands() -> None:
     """
 
 
-for command in (init, demo, serve, keys, properties, imports, report, db):
+for command in (init, demo, serve, keys, properties, imports, report, db, perf):
     commands.add_command(command)
 
 

@@ -36,6 +36,7 @@ from vacancy.db.sqlite.session import (
     BUSY_TIMEOUT_MS,
     DRIVER_ERRORS,
     SqliteSession,
+    map_pages,
     open_connection,
     translated,
     use_wal,
@@ -111,6 +112,7 @@ class SqliteDatabase:
         try:
             self._writer = self._open()
             self._reader = self._open()
+            map_pages(self._reader.connection)
         except BaseException:
             self._turn.close()
             self._presence.release()
@@ -177,6 +179,7 @@ class SqliteDatabase:
     def _fetch_heavy(self, statement: Statement[Row], params: dict[str, Any]) -> list[Row]:
         if self._heavy_reader is None:
             self._heavy_reader = self._open()
+            map_pages(self._heavy_reader.connection)
         return self._heavy_reader.fetch_all(statement, params)
 
     async def transact(

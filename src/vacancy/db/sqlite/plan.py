@@ -59,6 +59,7 @@ def read_sqlite_plan(
 def shape_of(connection: apsw.Connection, sizes: Sizes) -> apsw.Connection:
     """An empty database in memory with the same tables, which SQLite takes to be of these sizes."""
     shape = apsw.Connection(":memory:")
+    shape.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # as our connections
     for (sql,) in connection.execute(
         """
         SELECT sql

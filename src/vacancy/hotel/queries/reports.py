@@ -14,6 +14,8 @@ from msgspec.structs import asdict
 
 from vacancy.contracts.contract import contract
 from vacancy.db.database import Reader
+from vacancy.hotel import refusals
+from vacancy.hotel.model import Actor
 from vacancy.hotel.queries.catalogue import get_property
 from vacancy.hotel.queries.figures import check_period, ratio, share_minor
 from vacancy.hotel.statements import reports as sql
@@ -87,14 +89,18 @@ async def get_kpi_report(
     *,
     by: By | None = None,
     basis: Basis = "sellable",
+    actor: Actor | None = None,
 ) -> KpiReport:
     """The key figures of `[from_date, to_date)`; in two statements however long it is, the
     sums being of one snapshot.
 
-    Raises `Missing` PROPERTY_UNKNOWN, `Invalid` PERIOD_INVALID, PERIOD_TOO_LONG.
+    An actor who is bound to a property sees no other. Raises `Missing` PROPERTY_UNKNOWN,
+    `Forbidden` PROPERTY_NOT_YOURS, `Invalid` PERIOD_INVALID, PERIOD_TOO_LONG.
     """
     check_period(from_date, to_date, MAX_DAYS)
     place = await get_property(db, property_code)
+    if actor is not None and not actor.may_enter(place.id):
+        raise refusals.not_this_property(place.code)
     rows = await db.fetch_all(
         sql.SUM_PERIOD,
         property_id=place.id,

@@ -1,4 +1,4 @@
-"""The nights of a property and how full they are, for its staff."""
+"""The nights of a property, for its staff."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import msgspec
 
 from vacancy.hotel import refusals
 from vacancy.hotel.queries import (
-    OccupancyRate,
     RoomTypeInventory,
     RoomTypeNights,
-    get_occupancy_rate,
     get_room_type_with_inventory,
     get_room_types_with_inventory,
 )
-from vacancy.hotel.queries.reports import Basis
 from vacancy.web.api.properties import MAX_CODE, property_code
 from vacancy.web.auth import STAFF
 from vacancy.web.call import Answer, Call, json_answer
@@ -43,16 +40,6 @@ class NightsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to_date: date = msgspec.field(name="to")
 
 
-class OccupancyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nights `[from, to)` of one property, or of one of its room types."""
-
-    property: str
-    from_date: date = msgspec.field(name="from")
-    to_date: date = msgspec.field(name="to")
-    room_type: str | None = None
-    basis: Basis = "sellable"
-
-
 async def inventory(call: Call, asked: NightQuery) -> Answer:
     code = property_code(call)
     items = await get_room_types_with_inventory(call.house.db, code, asked.night, actor=call.caller)
@@ -66,20 +53,6 @@ async def room_type_inventory(call: Call, asked: NightsQuery) -> Answer:
     return json_answer(
         await get_room_type_with_inventory(
             call.house.db, code, room_type, asked.from_date, asked.to_date, actor=call.caller
-        )
-    )
-
-
-async def occupancy(call: Call, asked: OccupancyQuery) -> Answer:
-    return json_answer(
-        await get_occupancy_rate(
-            call.house.db,
-            asked.property,
-            asked.from_date,
-            asked.to_date,
-            asked.room_type,
-            basis=asked.basis,
-            actor=call.caller,
         )
     )
 
@@ -113,23 +86,5 @@ ROUTES = (
             "QUERY_INVALID",
         ),
         tag="Inventory",
-    ),
-    Route(
-        method="GET",
-        path="/v1/reports/occupancy",
-        handler=occupancy,
-        access=STAFF,
-        summary="How full a property or a room type is over a period, up to a year of it.",
-        query=OccupancyQuery,
-        answer=OccupancyRate,
-        codes=(
-            "PROPERTY_UNKNOWN",
-            "PROPERTY_NOT_YOURS",
-            "ROOM_TYPE_UNKNOWN",
-            "PERIOD_INVALID",
-            "PERIOD_TOO_LONG",
-            "QUERY_INVALID",
-        ),
-        tag="Reports",
     ),
 )

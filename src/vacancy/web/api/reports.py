@@ -7,9 +7,15 @@ from typing import Literal
 
 import msgspec
 
-from vacancy.errors import Forbidden
-from vacancy.hotel.queries import get_property
-from vacancy.hotel.queries.reports import KpiReport, get_kpi_report
+from vacancy.hotel.queries import (
+    BookingStatistics,
+    KpiReport,
+    OccupancyRate,
+    get_booking_statistics,
+    get_kpi_report,
+    get_occupancy_rate,
+)
+from vacancy.hotel.queries.reports import Basis
 from vacancy.web.auth import STAFF
 from vacancy.web.call import Answer, Call, json_answer
 from vacancy.web.routing import Route
@@ -22,23 +28,67 @@ class KpiQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     from_date: date = msgspec.field(name="from")
     to_date: date = msgspec.field(name="to")
     by: Literal["month"] | None = None
-    basis: Literal["sellable", "physical"] = "sellable"
+    basis: Basis = "sellable"
+
+
+class OccupancyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nights `[from, to)` of one property, or of one of its room types."""
+
+    property: str
+    from_date: date = msgspec.field(name="from")
+    to_date: date = msgspec.field(name="to")
+    room_type: str | None = None
+    basis: Basis = "sellable"
+
+
+class StatisticsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bookings that arrive in `[from, to)`, of one property or of one of its room types."""
+
+    property: str
+    from_date: date = msgspec.field(name="from")
+    to_date: date = msgspec.field(name="to")
+    room_type: str | None = None
 
 
 async def kpi(call: Call, asked: KpiQuery) -> Answer:
-    db = call.house.db
-    place = await get_property(db, asked.property)
-    if not call.caller.may_manage(place.id):
-        raise Forbidden(
-            "PROPERTY_NOT_YOURS",
-            f"This key is for another property than {place.code!r}.",
-            hint="Use a key of that property, or one that is bound to none.",
-            errors=({"field": "property", "value": place.code},),
+    return json_answer(
+        await get_kpi_report(
+            call.house.db,
+            asked.property,
+            asked.from_date,
+            asked.to_date,
+            by=asked.by,
+            basis=asked.basis,
+            actor=call.caller,
         )
-    report = await get_kpi_report(
-        db, place.code, asked.from_date, asked.to_date, by=asked.by, basis=asked.basis
     )
-    return json_answer(report)
+
+
+async def occupancy(call: Call, asked: OccupancyQuery) -> Answer:
+    return json_answer(
+        await get_occupancy_rate(
+            call.house.db,
+            asked.property,
+            asked.from_date,
+            asked.to_date,
+            asked.room_type,
+            basis=asked.basis,
+            actor=call.caller,
+        )
+    )
+
+
+async def statistics(call: Call, asked: StatisticsQuery) -> Answer:
+    return json_answer(
+        await get_booking_statistics(
+            call.house.db,
+            asked.property,
+            asked.from_date,
+            asked.to_date,
+            asked.room_type,
+            actor=call.caller,
+        )
+    )
 
 
 ROUTES = (
@@ -52,6 +102,41 @@ ROUTES = (
         answer=KpiReport,
         codes=("PROPERTY_UNKNOWN", "PROPERTY_NOT_YOURS", "QUERY_INVALID"),
         tag="Reports",
-        statements=4,
+    ),
+    Route(
+        method="GET",
+        path="/v1/reports/occupancy",
+        handler=occupancy,
+        access=STAFF,
+        summary="How full a property or a room type is over a period, up to a year of it.",
+        query=OccupancyQuery,
+        answer=OccupancyRate,
+        codes=(
+            "PROPERTY_UNKNOWN",
+            "PROPERTY_NOT_YOURS",
+            "ROOM_TYPE_UNKNOWN",
+            "PERIOD_INVALID",
+            "PERIOD_TOO_LONG",
+            "QUERY_INVALID",
+        ),
+        tag="Reports",
+    ),
+    Route(
+        method="GET",
+        path="/v1/reports/statistics",
+        handler=statistics,
+        access=STAFF,
+        summary="How many bookings arrive over a period, in which statuses, and what they come to.",
+        query=StatisticsQuery,
+        answer=BookingStatistics,
+        codes=(
+            "PROPERTY_UNKNOWN",
+            "PROPERTY_NOT_YOURS",
+            "ROOM_TYPE_UNKNOWN",
+            "PERIOD_INVALID",
+            "PERIOD_TOO_LONG",
+            "QUERY_INVALID",
+        ),
+        tag="Reports",
     ),
 )

@@ -1,0 +1,147 @@
+"""The checks of `contracts` on one database of each kind, for tests that break things under them.
+
+One empty database, which its planner takes to be of full size, for the statements; one with hotels
+of 1, 10, 100 and 1,000 of everything for the helpers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import apsw
+import asyncpg
+
+from tests.scaled import calls_at, make_scaled
+from tests.seeds import HelperFault, SchemaFault, Seed, StatementFault
+from tests.seeds.seed import (
+    broken_helper,
+    broken_postgres,
+    broken_sqlite,
+    broken_statement,
+    statements_by_name,
+)
+from vacancy.bootstrap import House, open_house
+from vacancy.config import Settings
+from vacancy.contracts.access import check_statement
+from vacancy.contracts.contract import AnyStatement, Contract, contract_of
+from vacancy.contracts.finding import Finding
+from vacancy.contracts.measure import Call, check_helper
+from vacancy.db.connect import sqlite_path
+from vacancy.db.postgres.catalog import read_postgres_catalog
+from vacancy.db.postgres.plan import FORCED, pretend_sizes
+from vacancy.db.postgres.witness import PostgresWitness
+from vacancy.db.sqlite.witness import SqliteWitness
+from vacancy.db.witness import Witness
+from vacancy.errors import VacancyError
+from vacancy.hotel import queries
+from vacancy.hotel.migrating import migrate_database
+from vacancy.hotel.sizes import SIZES
+from vacancy.hotel.wiring import CONTRACTS
+
+Calls = dict[str, list[tuple[int, Call]]]
+"""Every way to call a helper, at every size, by `helper/variant`."""
+
+
+class Detector:
+    """Asks one engine. The statements' database stays as it is: what breaks it is undone."""
+
+    def __init__(
+        self, connection: apsw.Connection | asyncpg.Connection[Any], house: House, calls: Calls
+    ) -> None:
+        self.house = house
+        self.engine = house.db.engine
+        self._connection = connection
+        self._calls = calls
+        self._witness: Witness | None = None
+
+    async def find_in_statements(self, statements: Iterable[AnyStatement]) -> list[Finding]:
+        """What does not hold of these statements."""
+        if self._witness is None:
+            self._witness = await self._look()
+        return [
+            finding
+            for statement in statements
+            for finding in await check_statement(self._witness, statement)
+        ]
+
+    async def find_in_helper(self, contract: Contract) -> list[Finding]:
+        """What does not hold of a helper, in each way to call it, over all sizes."""
+        found = []
+        for variant, calls in self._calls.items():
+            if variant.partition("/")[0] == contract.name:
+                found += (await check_helper(self.house.db, contract, calls))[1]
+        return found
+
+    async def find(self, seed: Seed) -> list[Finding]:
+        """What is found while the seed is in the tree."""
+        if isinstance(seed, SchemaFault):
+            return await self._find_in_schema(seed)
+        if isinstance(seed, StatementFault):
+            with broken_statement(seed) as statement:
+                found = await self.find_in_statements([statement])
+                if found:
+                    return found  # it may not even run
+                for contract in CONTRACTS:
+                    if statement in contract.uses:
+                        found += await self.find_in_helper(contract)
+                return found
+        assert isinstance(seed, HelperFault)
+        with broken_helper(seed):
+            try:
+                contract = contract_of(getattr(queries, seed.at))
+            except VacancyError as error:
+                return [
+                    Finding(
+                        kind="NO_CONTRACT",
+                        subject=seed.at,
+                        engine=self.engine,
+                        sentence=error.detail,
+                    )
+                ]
+            return await self.find_in_helper(contract)
+
+    async def _find_in_schema(self, fault: SchemaFault) -> list[Finding]:
+        statement = statements_by_name()[fault.at]
+        if isinstance(self._connection, apsw.Connection):
+            with broken_sqlite(self._connection, fault):
+                return await check_statement(await self._look(), statement)
+        async with broken_postgres(self._connection, fault):
+            return await check_statement(await self._look(), statement)
+
+    async def _look(self) -> Witness:
+        if isinstance(self._connection, apsw.Connection):
+            return SqliteWitness(self._connection, SIZES)
+        return PostgresWitness(self._connection, await read_postgres_catalog(self._connection))
+
+
+@asynccontextmanager
+async def open_detector(shape_url: str, scaled_url: str) -> AsyncIterator[Detector]:
+    """On two empty databases of one engine."""
+    await migrate_database(shape_url)
+    await migrate_database(scaled_url)
+    settings = Settings(database_url=scaled_url, env="test")
+    async with open_house(settings) as house, _connected(shape_url) as connection:
+        calls: Calls = {}
+        for scaled in await make_scaled(house):
+            for variant, call in calls_at(scaled).items():
+                calls.setdefault(variant, []).append((scaled.size, call))
+        yield Detector(connection, house, calls)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[apsw.Connection | asyncpg.Connection[Any]]:
+    if url.startswith("sqlite"):
+        connection = apsw.Connection(str(sqlite_path(url)))
+        try:
+            yield connection
+        finally:
+            connection.close()
+        return
+    postgres = await asyncpg.connect(url, server_settings=FORCED, statement_cache_size=0)
+    try:
+        await pretend_sizes(postgres, await read_postgres_catalog(postgres), SIZES)
+        yield postgres
+    finally:
+        await postgres.close()
