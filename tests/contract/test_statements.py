@@ -104,7 +104,7 @@ def test_a_name_begins_with_its_module() -> None:
 
 def _home(module: str) -> str:
     parts = module.split(".")
-    return parts[-1] if "statements" in parts else parts[1]
+    return parts[-1] if parts[1] == "hotel" else parts[1]
 
 
 @ALL

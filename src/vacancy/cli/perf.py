@@ -42,7 +42,7 @@ async def _report(settings: Settings) -> ContractsReport:
     from vacancy.cli.opening import open_ready
     from vacancy.contracts.report import report_contracts
     from vacancy.db.gate import registered_statements
-    from vacancy.db.witness import open_witness
+    from vacancy.db.open_witness import open_witness
     from vacancy.hotel.samples import sample_calls
     from vacancy.hotel.sizes import SIZES
     from vacancy.hotel.wiring import CONTRACTS
