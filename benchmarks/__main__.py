@@ -1,7 +1,12 @@
 """Measures and prints the table of figures.
 
-python -m benchmarks [availability admission hot_nights http imports] [--engine sqlite]
-                     [--rounds 3] [--write docs/benchmarks.md]
+python -m benchmarks [availability admission hot_nights http imports helpers headline]
+                     [--engine sqlite] [--rounds 3] [--write docs/benchmarks.md]
+                     [--bookings 1000000] [--sizes 100000 5000000] [--keep DIR]
+
+The last three are for `helpers` and `headline`, which measure on generated hotel groups: how many
+bookings, the sizes between which reports shall cost the same, and where groups stay for the next
+run.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import admission, availability, hot_nights, http, imports
+from benchmarks import admission, availability, headline, helpers, hot_nights, http, imports
 from benchmarks.figure import Figure
 from benchmarks.hotels import ENGINES, database_urls
 from benchmarks.machine import Machine, machine
+from benchmarks.million import BOOKINGS, SIZES, open_groups
 from benchmarks.stats import markdown_table, text_table
 
 MEASURES = {
@@ -25,26 +31,42 @@ MEASURES = {
     "http": http.measure,
     "imports": imports.measure,
 }
+GROUP_MEASURES = {"helpers": helpers.measure, "headline": headline.measure}
+NAMES = (*MEASURES, *GROUP_MEASURES)
 REACHED = {True: "yes", False: "no", None: ""}
 HEADERS = ("What", "Database", "Measured", "Goal", "Reached", "Command")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(MEASURES)}; all by default")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--engine", action="append", choices=ENGINES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", type=Path, help="also as Markdown into this file")
+    parser.add_argument("--bookings", type=int, default=BOOKINGS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--keep", type=Path, metavar="DIR")
     options = parser.parse_args()
-    names = options.names or list(MEASURES)
+    names = options.names or list(NAMES)
     with tempfile.TemporaryDirectory() as folder:
         host = machine(Path(folder))
         engines = tuple(options.engine or ENGINES)
-        with database_urls(Path(folder), engines) as urls:
+        with (
+            database_urls(Path(folder), engines) as urls,
+            open_groups(
+                Path(folder),
+                keep=options.keep,
+                bookings=options.bookings,
+                sizes=tuple(sorted(options.sizes)),
+            ) as groups,
+        ):
             figures: list[Figure] = []
             for name in names:
                 print(f"measuring {name} …", flush=True)
-                figures += asyncio.run(MEASURES[name](urls, options.rounds))
+                if name in MEASURES:
+                    figures += asyncio.run(MEASURES[name](urls, options.rounds))
+                else:
+                    figures += asyncio.run(GROUP_MEASURES[name](groups, engines, options.rounds))
     rows = [
         (f.what, f.engine, f.measured, f.goal, REACHED[f.reached], f"`{f.command}`")
         for f in figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import sysconfig
 from pathlib import PurePath
 from typing import Literal
 
@@ -18,6 +19,7 @@ REPEATS = 3
 _FRAMES = 4
 """So many places are told: from the statement outwards."""
 _OURS = "vacancy"
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _ENGINE_PARTS = frozenset({"db", "contracts"})
 _log = logging.getLogger("vacancy.contracts")
 
@@ -92,14 +94,21 @@ def call_site() -> str:
     places: list[str] = []
     frame = sys._getframe(1)
     while len(places) < _FRAMES:
-        module = str(frame.f_globals.get("__name__", ""))
-        parts = module.split(".")
+        parts = str(frame.f_globals.get("__name__", "")).split(".")
         engine = parts[0] == _OURS and len(parts) > 1 and parts[1] in _ENGINE_PARTS
-        if not engine and not module.startswith(("asyncio", "contextlib", "uvloop")):
-            file = "/".join(PurePath(frame.f_code.co_filename).parts[-2:])
+        path = PurePath(frame.f_code.co_filename)
+        if not engine and not _is_library(path):
+            file = "/".join(path.parts[-2:])
             places.append(f"{file}:{frame.f_lineno} in {frame.f_code.co_name}")
         following = frame.f_back
         if following is None:
             break
         frame = following
     return ", ".join(places) or "an unknown place"
+
+
+def _is_library(path: PurePath) -> bool:
+    """Python's own files, and those of packages beside ours."""
+    if path.is_relative_to(_STANDARD_LIBRARY):
+        return "site-packages" not in path.parts or _OURS not in path.parts
+    return "site-packages" in path.parts and _OURS not in path.parts
