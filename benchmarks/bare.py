@@ -313,32 +313,39 @@ def _figure_questions(day: Callable[[date], Any], sample: Sample) -> list[Questi
     )
 
     def year() -> dict[str, Any]:
-        return {"property": place, "from_date": day(from_date), "to_date": day(to_date)}
+        return {
+            "property": place,
+            "from_date": day(from_date),
+            "to_date": day(to_date),
+            "of_property": 0,
+        }
 
     def statistics_of(rows: list[statistics.StatusSums]) -> BookingStatistics:
-        sold = [row for row in rows if TAKES[row.status] == "reserved"]
-        revenue_minor = sum(row.value_minor for row in sold)
-        sold_bookings = sum(row.bookings for row in sold)
+        counts = tuple(
+            StatusCount(
+                status=row.status,
+                bookings=row.bookings,
+                room_nights=row.room_nights,
+                value_minor=row.value_minor,
+            )
+            for row in rows
+            if row.status is not None and row.bookings
+        )
+        sold = [one for one in counts if TAKES[one.status] == "reserved"]
+        revenue_minor = sum(one.value_minor for one in sold)
+        sold_bookings = sum(one.bookings for one in sold)
         return BookingStatistics(
             property=place,
             room_type=None,
             from_date=from_date,
             to_date=to_date,
-            bookings=sum(row.bookings for row in rows if row.status != "expired"),
+            bookings=sum(one.bookings for one in counts if one.status != "expired"),
             sold_bookings=sold_bookings,
-            room_nights=sum(row.room_nights for row in sold),
+            room_nights=sum(one.room_nights for one in sold),
             revenue_minor=revenue_minor,
             mean_value_minor=share_minor(revenue_minor, sold_bookings),
             currency=rows[0].currency,
-            by_status=tuple(
-                StatusCount(
-                    status=row.status,
-                    bookings=row.bookings,
-                    room_nights=row.room_nights,
-                    value_minor=row.value_minor,
-                )
-                for row in rows
-            ),
+            by_status=counts,
         )
 
     def occupancy_of(rows: list[occupancy.NightSums]) -> OccupancyRate:
@@ -373,7 +380,7 @@ def _figure_questions(day: Callable[[date], Any], sample: Sample) -> list[Questi
             "get_occupancy_rate",
             lambda db: queries.get_occupancy_rate(db, place, from_date, to_date),
             occupancy.SUM_NIGHTS,
-            lambda: {**year(), "of_property": 0},
+            year,
             occupancy_of,
         ),
         Question(

@@ -8,36 +8,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
-
-import apsw
-import asyncpg
 
 from tests.scaled import calls_at, make_scaled
 from tests.seeds import HelperFault, SchemaFault, Seed, StatementFault
-from tests.seeds.seed import (
-    broken_helper,
-    broken_postgres,
-    broken_sqlite,
-    broken_statement,
-    statements_by_name,
-)
+from tests.seeds.seed import broken_helper, broken_statement, statements_by_name
+from tests.shape import Shape, open_shape
 from vacancy.bootstrap import House, open_house
 from vacancy.config import Settings
 from vacancy.contracts.access import check_statement
 from vacancy.contracts.contract import AnyStatement, Contract, contract_of
 from vacancy.contracts.finding import Finding
 from vacancy.contracts.measure import Call, check_helper
-from vacancy.db.connect import sqlite_path
-from vacancy.db.postgres.catalog import read_postgres_catalog
-from vacancy.db.postgres.plan import FORCED, pretend_sizes
-from vacancy.db.postgres.witness import PostgresWitness
-from vacancy.db.sqlite.witness import SqliteWitness
 from vacancy.db.witness import Witness
 from vacancy.errors import VacancyError
 from vacancy.hotel import queries
 from vacancy.hotel.migrating import migrate_database
-from vacancy.hotel.sizes import SIZES
 from vacancy.hotel.wiring import CONTRACTS
 
 Calls = dict[str, list[tuple[int, Call]]]
@@ -47,19 +32,17 @@ Calls = dict[str, list[tuple[int, Call]]]
 class Detector:
     """Asks one engine. The statements' database stays as it is: what breaks it is undone."""
 
-    def __init__(
-        self, connection: apsw.Connection | asyncpg.Connection[Any], house: House, calls: Calls
-    ) -> None:
+    def __init__(self, shape: Shape, house: House, calls: Calls) -> None:
         self.house = house
         self.engine = house.db.engine
-        self._connection = connection
+        self._shape = shape
         self._calls = calls
         self._witness: Witness | None = None
 
     async def find_in_statements(self, statements: Iterable[AnyStatement]) -> list[Finding]:
         """What does not hold of these statements."""
         if self._witness is None:
-            self._witness = await self._look()
+            self._witness = await self._shape.look()
         return [
             finding
             for statement in statements
@@ -103,45 +86,18 @@ class Detector:
             return await self.find_in_helper(contract)
 
     async def _find_in_schema(self, fault: SchemaFault) -> list[Finding]:
-        statement = statements_by_name()[fault.at]
-        if isinstance(self._connection, apsw.Connection):
-            with broken_sqlite(self._connection, fault):
-                return await check_statement(await self._look(), statement)
-        async with broken_postgres(self._connection, fault):
-            return await check_statement(await self._look(), statement)
-
-    async def _look(self) -> Witness:
-        if isinstance(self._connection, apsw.Connection):
-            return SqliteWitness(self._connection, SIZES)
-        return PostgresWitness(self._connection, await read_postgres_catalog(self._connection))
+        async with self._shape.broken(fault) as witness:
+            return await check_statement(witness, statements_by_name()[fault.at])
 
 
 @asynccontextmanager
 async def open_detector(shape_url: str, scaled_url: str) -> AsyncIterator[Detector]:
     """On two empty databases of one engine."""
-    await migrate_database(shape_url)
     await migrate_database(scaled_url)
     settings = Settings(database_url=scaled_url, env="test")
-    async with open_house(settings) as house, _connected(shape_url) as connection:
+    async with open_house(settings) as house, open_shape(shape_url) as shape:
         calls: Calls = {}
         for scaled in await make_scaled(house):
             for variant, call in calls_at(scaled).items():
                 calls.setdefault(variant, []).append((scaled.size, call))
-        yield Detector(connection, house, calls)
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[apsw.Connection | asyncpg.Connection[Any]]:
-    if url.startswith("sqlite"):
-        connection = apsw.Connection(str(sqlite_path(url)))
-        try:
-            yield connection
-        finally:
-            connection.close()
-        return
-    postgres = await asyncpg.connect(url, server_settings=FORCED, statement_cache_size=0)
-    try:
-        await pretend_sizes(postgres, await read_postgres_catalog(postgres), SIZES)
-        yield postgres
-    finally:
-        await postgres.close()
+        yield Detector(shape, house, calls)
