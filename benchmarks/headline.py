@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from functools import partial
 from itertools import count
 from random import Random
 from time import perf_counter_ns
@@ -24,9 +25,9 @@ import msgspec
 
 from benchmarks.figure import Figure
 from benchmarks.hotels import EMAIL, NIGHTS, booking_request, first_night, settings
-from benchmarks.million import Groups, drop_added_indexes
+from benchmarks.million import Groups, drop_added_indexes, find_user
 from benchmarks.stats import NS_PER_S, Summary, median_summary, summarise
-from vacancy.bootstrap import open_database, open_house
+from vacancy.bootstrap import open_database, open_house, tune_runtime
 from vacancy.db.database import Database, Transaction, utc_now
 from vacancy.db.postgres.database import PostgresDatabase
 from vacancy.db.postgres.pool import ConnectionPool
@@ -86,13 +87,13 @@ async def _measure_reads(
 ) -> list[Figure]:
     figures = []
     async with open_as_others(before) as theirs, open_database(settings(after)) as ours:
-        for row in _rows(await _busiest_user(ours)):
+        for row in _rows(await find_user(ours, PAGE + 1)):
             assert await row.before(theirs) == await row.after(ours), row.what
             theirs_ns: list[int] = []
             ours_ns: list[int] = []
             for _ in range(rounds):
-                theirs_ns += await _time(lambda row=row: row.before(theirs), BEFORE_S)
-                ours_ns += await _time(lambda row=row: row.after(ours), AFTER_S)
+                theirs_ns += await _time(partial(row.before, theirs), BEFORE_S)
+                ours_ns += await _time(partial(row.after, ours), AFTER_S)
             runs = (summarise(theirs_ns), summarise(ours_ns))
             figures.append(_figure(f"{row.what}, {bookings:,} bookings", engine, *runs, row.goal))
     return figures
@@ -137,13 +138,6 @@ def _rows(user_id: int) -> list[Row]:
     ]
 
 
-async def _busiest_user(db: Database) -> int:
-    found = await db.adhoc(
-        "SELECT user_id FROM bookings GROUP BY user_id ORDER BY COUNT(*) DESC, user_id LIMIT 1"
-    )
-    return int(found[0][0])
-
-
 async def _time(ask: Callable[[], Awaitable[Any]], seconds: float) -> list[int]:
     durations_ns: list[int] = []
     until_ns = perf_counter_ns() + int(seconds * NS_PER_S)
@@ -167,6 +161,7 @@ async def _measure_booking(
         async def one_by_one(request: CreateBooking) -> Outcome:
             return await naive.create_booking(db, next_id, request, wait_s=_PATIENCE_S)
 
+        tune_runtime()
         for turn in range(rounds):
             theirs.append(await _book(one_by_one, actors[0], f"before-{turn}"))
             ours.append(await _book(house.admission.submit, actors[1], f"after-{turn}"))

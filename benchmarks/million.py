@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import asyncpg
@@ -22,6 +23,7 @@ from benchmarks.hotels import settings
 from tests.servers import PostgresServer, postgres_server
 from vacancy.bootstrap import open_database
 from vacancy.db.connect import sqlite_path
+from vacancy.db.database import Database
 from vacancy.db.statement import Engine
 from vacancy.hotel.generate.group import generate_group
 from vacancy.hotel.generate.plan import GroupPlan, written_at
@@ -176,9 +178,38 @@ async def add_payments(url: str) -> None:
     postgres = await asyncpg.connect(url)
     try:
         if await postgres.execute(ADD_PAYMENTS) != "INSERT 0 0":
-            await postgres.execute("VACUUM (ANALYZE)")
+            await _analyze(postgres)
     finally:
         await postgres.close()
+
+
+async def _analyze(postgres: Any) -> None:
+    """The tables that hold something. One that was analyzed while it was empty is taken for empty
+    by planners, however much comes, until autovacuum looks at it again."""
+    tables = await postgres.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    filled = [
+        name
+        for (name,) in tables
+        if await postgres.fetchval(f"SELECT EXISTS (SELECT 1 FROM {name})")
+    ]
+    await postgres.execute(f"VACUUM (ANALYZE) {', '.join(filled)}")
+
+
+async def find_user(db: Database, bookings: int) -> int:
+    """The user with the fewest bookings of those with so many at least: one page, not the thousands
+    of an agency."""
+    found = await db.adhoc(
+        """
+        SELECT user_id
+        FROM bookings
+        GROUP BY user_id
+        HAVING COUNT(*) >= :bookings
+        ORDER BY COUNT(*), user_id
+        """,
+        limit=1,
+        bookings=bookings,
+    )
+    return int(found[0][0])
 
 
 async def drop_added_indexes(url: str) -> None:
@@ -200,7 +231,7 @@ async def drop_added_indexes(url: str) -> None:
 
 def _copy_file(source: Path, target: Path) -> None:
     # Through the library: it knows what still lies in the log beside the file.
-    origin = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
+    origin = apsw.Connection(str(source))
     copy = apsw.Connection(str(target))
     with copy.backup("main", origin, "main") as backup:
         backup.step()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from tests.scaled import calls_at, make_scaled
+from tests.scaled import Asked, calls_at, make_scaled
 from tests.seeds import HelperFault, SchemaFault, Seed, StatementFault
 from tests.seeds.seed import broken_helper, broken_statement, statements_by_name
 from tests.shape import Shape, open_shape
@@ -18,14 +18,14 @@ from vacancy.config import Settings
 from vacancy.contracts.access import check_statement
 from vacancy.contracts.contract import AnyStatement, Contract, contract_of
 from vacancy.contracts.finding import Finding
-from vacancy.contracts.measure import Call, check_helper
+from vacancy.contracts.measure import check_helper
 from vacancy.db.witness import Witness
 from vacancy.errors import VacancyError
 from vacancy.hotel import queries
 from vacancy.hotel.migrating import migrate_database
 from vacancy.hotel.wiring import CONTRACTS
 
-Calls = dict[str, list[tuple[int, Call]]]
+Calls = dict[str, list[tuple[int, Asked]]]
 """Every way to call a helper, at every size, by `helper/variant`."""
 
 
@@ -54,7 +54,8 @@ class Detector:
         found = []
         for variant, calls in self._calls.items():
             if variant.partition("/")[0] == contract.name:
-                found += (await check_helper(self.house.db, contract, calls))[1]
+                fitting = [(size, call) for size, call in calls if call.fits(contract.helper)]
+                found += (await check_helper(self.house.db, contract, fitting))[1]
         return found
 
     async def find(self, seed: Seed) -> list[Finding]:

@@ -76,6 +76,22 @@ def test_the_clean_tree_raises_nothing(
     assert list(map(str, asyncio.run(story()))) == []
 
 
+def test_every_contract_is_measured_with_every_statement_that_it_names(tmp_path: Path) -> None:
+    async def story() -> set[str]:
+        async with open_detector(
+            f"sqlite:///{tmp_path / 'shape.db'}", f"sqlite:///{tmp_path / 'scaled.db'}"
+        ) as detector:
+            missing = set()
+            for contract in CONTRACTS:
+                detector.house.db.trace.reset()
+                await detector.find_in_helper(contract)
+                ran = detector.house.db.trace.counts()
+                missing |= {one.name for one in contract.uses if one.name not in ran}
+            return missing
+
+    assert asyncio.run(story()) == set()
+
+
 @BOTH
 def test_every_seed_is_caught(
     engine: Engine, tmp_path: Path, request: pytest.FixtureRequest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -18,6 +18,7 @@ from vacancy.db.connect import connect, engine_of
 from vacancy.db.database import Transaction
 from vacancy.db.statement import NoRow
 from vacancy.errors import Conflict, Refusal, VacancyError
+from vacancy.hotel.admission.batches import LOOKS
 from vacancy.hotel.admission.requests import CreateBooking, Outcome, RoomsWanted
 from vacancy.hotel.model import Booking, Guest, nights_of
 
@@ -179,6 +180,36 @@ def test_due_holds_are_looked_for_when_somebody_finds_no_room(database_url: str)
             assert trace.counts()["admission.list_due_holds"] == 2
             found = {booking.id: booking.status for booking in await list_bookings(hotel.house.db)}
             assert found[int(hold.id)] == "expired"
+            assert await broken_promises(hotel.house.db) == []
+
+    asyncio.run(story())
+
+
+def test_holds_that_end_one_by_one_fail_nobody(database_url: str) -> None:
+    """Each time the batch begins again, one more of them has come to its end."""
+
+    class RunningClock(HandClock):
+        step = timedelta()
+
+        def __call__(self) -> datetime:
+            self.now += self.step
+            return self.now
+
+    async def story() -> None:
+        clock = RunningClock()
+        async with a_hotel(database_url, capacity=8, clock=clock) as hotel:
+            for number in range(8):
+                await hotel.book(hotel.request(hold_for=timedelta(seconds=60 + number)))
+            clock.move(timedelta(seconds=59))
+            clock.step = timedelta(seconds=1)
+            outcome = await hotel.book(hotel.request(rooms=8))
+            assert isinstance(outcome.answer, Refusal)
+            assert outcome.answer.code == "INSUFFICIENT_INVENTORY"
+            statuses = [booking.status for booking in await list_bookings(hotel.house.db)]
+            assert statuses.count("expired") == LOOKS
+            clock.move(timedelta(seconds=60))
+            outcome = await hotel.book(hotel.request(rooms=8))
+            assert isinstance(outcome.answer, Booking)
             assert await broken_promises(hotel.house.db) == []
 
     asyncio.run(story())

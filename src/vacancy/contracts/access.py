@@ -35,9 +35,11 @@ async def check_statement(witness: Witness, statement: AnyStatement) -> list[Fin
         )
         return judge.findings
     try:
-        judge.touches(await witness.touched(statement))
+        touched, plan = await witness.touched(statement), await witness.plan(statement)
+        judge.touches(touched)
         judge.declares(access)
-        judge.goes(access, await witness.plan(statement))
+        judge.goes(access, plan)
+        judge.sees(touched, plan)
     except VacancyError as error:
         if error.code == "PLAN_UNREADABLE":
             judge.find("INDEX_NOT_USED", f"Its plan cannot be the declared one: {error.detail}")
@@ -141,6 +143,15 @@ class _Judge:
                 "ROWS_SORTED",
                 f"It sorts {'; '.join(plan.sorts)}.",
                 "Let the rows come in the order of an index, or say why they may be sorted.",
+            )
+
+    def sees(self, touched: Touched, plan: Plan) -> None:
+        """What the plan does not tell of is not in order: it may be read from end to end."""
+        for table in sorted(touched.reads - {way.table for way in plan.ways}):
+            self.find(
+                "TABLE_SCANNED",
+                f"Its plan does not tell how it comes to {table}.",
+                "Write `FROM table AS name`, so that the plan can be read.",
             )
 
     def _changes_by_index(self, access: Access, declared: dict[str, list[Way]], plan: Plan) -> None:

@@ -62,11 +62,14 @@ async def check_helper(
     for size, call in calls:
         try:
             costs.append(await measure(db, contract, size, call))
-        except VacancyError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was to be found
             kind: Kind = "STATEMENT_REFUSED"
-            if error.code == "STATEMENT_UNREGISTERED":
-                kind = "UNREGISTERED_STATEMENT"
-            sentence = f"At size {size} it ended with {error.code}: {error.detail}"
+            told = f"{type(error).__name__}: {error}"
+            if isinstance(error, VacancyError):
+                told = f"{error.code}: {error.detail}"
+                if error.code == "STATEMENT_UNREGISTERED":
+                    kind = "UNREGISTERED_STATEMENT"
+            sentence = f"At size {size} it ended with {told}"
             finding = Finding(kind=kind, subject=contract.name, engine=db.engine, sentence=sentence)
             return costs, [finding]
     return costs, judge_costs(contract, db.engine, costs)

@@ -87,9 +87,10 @@ def leading(index: tuple[str, ...], bound: set[str]) -> tuple[str, ...]:
 
 
 def homes(catalog: Catalog) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Table and columns by index name."""
+    """Table and columns by index name; without tables of other schemas, which may bear the same."""
     return {
         name: (table.name, columns)
         for table in catalog.tables
+        if "." not in table.name
         for name, columns in indexes_of(table).items()
     }

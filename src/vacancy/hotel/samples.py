@@ -21,6 +21,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Names of things that are there."""
 
     property: str
+    max_stay_nights: int
     room_type: str
     night: date
     booking_id: int
@@ -36,7 +37,7 @@ async def sample_calls(db: Database) -> dict[str, Call]:
 async def _find_sample(db: Database) -> Sample | None:
     bookings = await db.adhoc(
         """
-        SELECT b.id, b.user_id, b.check_in, p.code, t.code
+        SELECT b.id, b.user_id, b.check_in, p.code, p.max_stay_nights, t.code
         FROM (SELECT * FROM bookings ORDER BY id DESC LIMIT 1) AS b
         JOIN properties AS p ON p.id = b.property_id
         JOIN room_stays AS s ON s.booking_id = b.id
@@ -47,18 +48,23 @@ async def _find_sample(db: Database) -> Sample | None:
     )
     if not bookings:
         return None
-    booking_id, user_id, night, place, room_type = bookings[0]
+    booking_id, user_id, night, place, max_stay_nights, room_type = bookings[0]
     if isinstance(night, str):  # as SQLite keeps it
         night = date.fromisoformat(night)
     return Sample(
-        property=place, room_type=room_type, night=night, booking_id=booking_id, user_id=user_id
+        property=place,
+        max_stay_nights=max_stay_nights,
+        room_type=room_type,
+        night=night,
+        booking_id=booking_id,
+        user_id=user_id,
     )
 
 
 def calls_of(sample: Sample) -> dict[str, Call]:
     """A call for each helper about this sample."""
     place, kind, first = sample.property, sample.room_type, sample.night
-    after = first + timedelta(days=_NIGHTS)
+    after = first + timedelta(days=min(_NIGHTS, sample.max_stay_nights))
     year = first + timedelta(days=365)
     checks = [StayCheck(place, kind, first, after, rooms) for rooms in range(1, 101)]
     asked: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {

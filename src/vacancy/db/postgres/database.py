@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from vacancy.db.adhoc import ADHOC_ROWS, ADHOC_S, AnyRow, require_question, too_slow
+from vacancy.db.adhoc import ADHOC_ROWS, ADHOC_S, AnyRow, numbered, require_question, too_slow
 from vacancy.db.database import (
     ATTEMPTS,
     Clock,
@@ -38,7 +38,6 @@ from vacancy.db.statement import (
     Row,
     SetStatement,
     Statement,
-    number_parameters,
     together,
 )
 from vacancy.db.trace import Trace
@@ -102,7 +101,7 @@ class PostgresSession:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
         result = decoder(statement.row, "postgresql")(found)
-        self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
+        self._stats[statement.name].add(len(result), perf_counter_ns() - started_ns)
         return result
 
     async def execute(self, statement: Statement[Any], **params: Any) -> int:
@@ -218,17 +217,23 @@ class PostgresDatabase:
         return await self.transact(unit)
 
     async def adhoc(self, sql: str, *, limit: int = ADHOC_ROWS, **params: Any) -> list[AnyRow]:
-        require_question(sql)
-        numbered, order = number_parameters(sql)
+        require_question(sql, limit)
+        text, values = numbered(sql, params)
         connection = await self._acquire()
         try:
             # A cursor takes one statement and no more, and fetches what is asked for.
-            async with connection.transaction(readonly=True):
+            look = connection.transaction(readonly=True)
+            await look.start()
+            try:
                 await connection.execute(
                     f"SET LOCAL statement_timeout = '{ADHOC_S:g}s'; SET LOCAL enable_seqscan = on"
                 )
-                cursor = await connection.cursor(numbered, *(params[name] for name in order))
+                cursor = await connection.cursor(text, *values)
                 found = await cursor.fetch(limit, timeout=ADHOC_S + 1)
+            finally:
+                # A commit would leave to others what the question has set in this session.
+                await look.rollback()
+                await connection.execute("SELECT pg_advisory_unlock_all()")
         except asyncpg.QueryCanceledError as error:
             raise too_slow() from error
         except DRIVER_ERRORS as error:

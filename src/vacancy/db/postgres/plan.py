@@ -35,16 +35,14 @@ async def explain(
     catalog: Catalog,
 ) -> Plan:
     """The plan that the session would follow with whatever values. Nothing is run: the session
-    needs `FORCED`, or its plan would be for the values of this question."""
+    needs `FORCED`, or its plan would be for the values of this question. What is prepared for it
+    is the caller's to deallocate, after the transaction."""
     prepared = await connection.prepare(statement.postgresql)
     values = ", ".join(["NULL"] * len(prepared.get_parameters()))
     await connection.execute(f"PREPARE vacancy_plan AS {statement.postgresql}")
-    try:
-        answer = await connection.fetchval(
-            f"EXPLAIN (FORMAT JSON) EXECUTE vacancy_plan{f'({values})' if values else ''}"
-        )
-    finally:
-        await connection.execute("DEALLOCATE vacancy_plan")
+    answer = await connection.fetchval(
+        f"EXPLAIN (FORMAT JSON) EXECUTE vacancy_plan{f'({values})' if values else ''}"
+    )
     return _read(answer, catalog)
 
 
@@ -76,7 +74,7 @@ def _places(catalog: Catalog) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     """Table, common name and columns by PostgreSQL's own name of the index."""
     found = {name: (table, name, columns) for name, (table, columns) in homes(catalog).items()}
     for table in catalog.tables:
-        for one in table.constraints:
+        for one in table.constraints if "." not in table.name else ():
             if one.kind in ("primary key", "unique"):
                 common = constraint_name(table.name, one.kind, one.columns)
                 found[one.name] = (table.name, common, one.columns)

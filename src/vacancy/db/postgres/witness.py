@@ -15,9 +15,11 @@ from vacancy.db.postgres.errors import CONNECTING_ERRORS, DRIVER_ERRORS, transla
 from vacancy.db.postgres.plan import FORCED, explain
 from vacancy.db.statement import Engine, SetStatement, Statement
 from vacancy.db.witness import Touched
+from vacancy.errors import Unsupported
 
 _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 30.0
+_OLDEST = 16
 _LOCKED = """
     SELECT
         c.relname,
@@ -32,7 +34,8 @@ _LOCKED = """
 _SIZES = """
     SELECT
         relname,
-        GREATEST(reltuples, 0)
+        -- A table that was never analysed tells nothing; a page holds some eighty rows.
+        CASE WHEN reltuples < 0 THEN pg_relation_size(oid) / 100 ELSE reltuples END
     FROM pg_class
     WHERE relkind IN ('r', 'p')
         AND relnamespace = 'public'::regnamespace
@@ -61,6 +64,9 @@ class PostgresWitness:
                 return await explain(self._connection, statement, self.catalog)
         except DRIVER_ERRORS as error:
             raise translated(error, statement.name) from error
+        finally:
+            # What was prepared outlasts a transaction, also one that failed.
+            await self._connection.execute("DEALLOCATE ALL")
 
     async def touched(self, statement: Statement[Any] | SetStatement[Any]) -> Touched:
         try:
@@ -91,6 +97,13 @@ async def open_postgres_witness(url: str) -> AsyncIterator[PostgresWitness]:
         )
     except CONNECTING_ERRORS as error:
         raise translated(error, "connecting") from error
+    if connection.get_server_version().major < _OLDEST:
+        await connection.close()
+        raise Unsupported(
+            "POSTGRESQL_TOO_OLD",
+            f"This needs PostgreSQL {_OLDEST} or later: older ones do not tell all sorts.",
+            hint="Everything else of Vacancy works on it.",
+        )
     try:
         catalog = await read_postgres_catalog(connection)
         sizes = await connection.fetch(_SIZES)

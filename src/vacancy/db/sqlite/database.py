@@ -21,7 +21,14 @@ from typing import Any, TypeVar
 
 import apsw
 
-from vacancy.db.adhoc import ADHOC_ROWS, ADHOC_S, AnyRow, require_question, too_slow
+from vacancy.db.adhoc import (
+    ADHOC_ROWS,
+    ADHOC_S,
+    AnyRow,
+    require_question,
+    require_single,
+    too_slow,
+)
 from vacancy.db.database import (
     ATTEMPTS,
     Clock,
@@ -128,6 +135,7 @@ class SqliteDatabase:
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         if statement.heavy:
+            self._require_open(statement.name)
             admit(statement)  # here, where the request is known that asks for it
             return await asyncio.get_running_loop().run_in_executor(
                 self._heavy_thread, self._fetch_heavy, statement, params
@@ -156,16 +164,30 @@ class SqliteDatabase:
             self._reader.command("ROLLBACK")
 
     async def adhoc(self, sql: str, *, limit: int = ADHOC_ROWS, **params: Any) -> list[AnyRow]:
-        require_question(sql)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._heavy_thread, self._fetch_adhoc, sql, limit, params
-        )
+        require_question(sql, limit)
+        self._require_open("adhoc")
+        # On a thread of its own: heavy reads of the server do not wait for a tool.
+        return await asyncio.to_thread(self._fetch_adhoc, sql, limit, params)
+
+    def _require_open(self, doing: str) -> None:
+        if self._closed:
+            # The descriptors of the turn may be another file's by now.
+            raise Misconfigured("DATABASE_CLOSED", f"The database is closed ({doing}).")
 
     def _fetch_adhoc(self, sql: str, limit: int, params: dict[str, Any]) -> list[AnyRow]:
         connection = open_connection(self.path, read_only=True)
         deadline = monotonic() + ADHOC_S
         # Asked every few thousand steps of SQLite's machine: true ends the statement.
         connection.set_progress_handler(lambda: monotonic() > deadline, 10_000)
+        # The driver would run one after the other, VACUUM INTO and ATTACH as well.
+        questions: list[str] = []
+
+        def begin(cursor: apsw.Cursor, text: str, values: object) -> bool:
+            if cursor.has_vdbe:  # more than a comment
+                questions.append(text)
+            return require_single(questions)
+
+        connection.exec_trace = begin
         try:
             cursor = connection.execute(sql, sqlite_parameters(params))
             return list(itertools.islice(cursor, limit))
@@ -189,9 +211,7 @@ class SqliteDatabase:
         repeatable: bool = True,
         wait_s: float | None = None,
     ) -> T:
-        if self._closed:
-            # The descriptors of the turn may be another file's by now.
-            raise Misconfigured("DATABASE_CLOSED", "The database is closed (transaction).")
+        self._require_open("transaction")
         task = asyncio.get_running_loop().create_task(
             self._transact(unit, repeatable, WAIT_S if wait_s is None else wait_s)
         )

@@ -16,12 +16,16 @@ from vacancy.db.statement import SetStatement, Statement
 from vacancy.errors import Internal
 
 _ACCESS = re.compile(
-    r"(?P<how>SEARCH|SCAN) (?P<name>\w+)"
+    r"(?P<how>SEARCH|SCAN) (?P<name>\w+)(?: EXISTS)?"
     r"(?: USING (?P<by>AUTOMATIC|(?:PARTIAL |COVERING )*INDEX|INTEGER PRIMARY KEY|PRIMARY KEY)"
     r"(?P<rest>.*))?"
 )
 _BOUND = re.compile(r"(\w+)(?:=|<|>| IS )\?")
-_ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+AS\s+(\w+))?", re.IGNORECASE)
+_ALIAS = re.compile(
+    r"""(?:\b(?:FROM|JOIN|UPDATE|INTO)\s+(?:main\.)?|,\s*)"?(\w+)"?(?=(?:\s+(?:AS\s+)?(\w+))?)""",
+    re.IGNORECASE,
+)
+"""The second word may be one of SQL's own instead of an alias: no plan calls a table so."""
 _ROWS = 2
 """A set statement is planned for so many rows; more do not change its plan."""
 
@@ -62,12 +66,14 @@ def shape_of(connection: apsw.Connection, sizes: Sizes) -> apsw.Connection:
     shape.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # as our connections
     for (sql,) in connection.execute(
         """
-        SELECT sql
-        FROM sqlite_schema
-        WHERE sql IS NOT NULL
-            AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-            AND type IN ('table', 'index')
-        ORDER BY type = 'index', name
+        SELECT s.sql
+        FROM sqlite_schema AS s
+        JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = s.tbl_name
+        WHERE s.sql IS NOT NULL
+            AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+            AND s.type IN ('table', 'index')
+            AND l.type = 'table' -- virtual tables make others by themselves
+        ORDER BY s.type = 'index', s.name
         """
     ).fetchall():
         shape.execute(str(sql))
@@ -106,8 +112,8 @@ def _aliases(sql: str, tables: set[str]) -> dict[str, list[str]]:
     """Base tables by the name that the text gives them."""
     found: dict[str, list[str]] = {}
     for table, alias in _ALIAS.findall(sql):
-        if table in tables:
-            known = found.setdefault(alias or table, [])
+        for name in {alias or table, table} if table in tables else ():
+            known = found.setdefault(name, [])
             if table not in known:
                 known.append(table)
     return found

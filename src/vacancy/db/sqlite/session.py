@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from vacancy.db.gate import admit
-from vacancy.db.statement import Row, SetStatement, Statement
+from vacancy.db.statement import NoRow, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 from vacancy.db.values import decoder, sqlite_parameters, sqlite_row_values
 from vacancy.errors import (
@@ -92,7 +92,8 @@ class SqliteSession:
             self._stats[statement.name].errors += 1
             raise translated(error, statement.name) from error
         result = decoder(statement.row, "sqlite")(found) if found else []
-        self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
+        fetched = changed if statement.row is NoRow else len(result)
+        self._stats[statement.name].add(fetched, perf_counter_ns() - started_ns)
         return result, changed
 
 

@@ -31,6 +31,10 @@ SPOILED: tuple[type[VacancyError], ...] = (Conflict, Invalid, Internal)
 BATCH_STATEMENTS = 17
 """Six to read what is decided on, eleven to write it, however many requests share the batch."""
 
+LOOKS = 3
+"""So often a batch begins again because holds have come to their end. Where they end one by one,
+within milliseconds, it would run out of attempts; who finds no room after that is told so."""
+
 
 class Limits(msgspec.Struct, frozen=True):
     """How much admission takes on."""
@@ -144,12 +148,12 @@ class Admission:
         """One batch, taken when the database's turn is ours and not before: the longer the wait
         for the turn, the more requests share it."""
         taken: list[_Ticket] = []
-        due_holds: set[int] = set()
+        looks: list[set[int]] = []
 
         async def unit(tx: Transaction) -> list[Outcome]:
             if not taken:
                 taken.extend(self._take())
-            return await self._judge(tx, taken, due_holds)
+            return await self._judge(tx, taken, looks)
 
         try:
             outcomes = await self._db.transact(unit, wait_s=self._limits.wait_s)
@@ -183,21 +187,22 @@ class Admission:
         return taken
 
     async def _judge(
-        self, tx: Transaction, tickets: Sequence[_Ticket], due_holds: set[int]
+        self, tx: Transaction, tickets: Sequence[_Ticket], looks: list[set[int]]
     ) -> list[Outcome]:
         """Judges the requests and writes what follows. Raises `Repeat` when holds stand in their
-        way whose time is over: they are then in `due_holds`, to be locked before any night."""
+        way whose time is over: they are then in `looks`, to be locked before any night."""
         requests = [ticket.request for ticket in tickets]
+        due_holds: set[int] = set().union(*looks)
         if not requests:
             return []
         with watched("a batch of admission", BATCH_STATEMENTS, self._guard):
             state = await load_state(tx, requests, due_holds)
             outcomes, changes = decide(state, requests, self._next_id)
             # Only where somebody finds no room: seldom, and looking costs a twentieth of a batch.
-            if any(map(_is_short, outcomes)):
+            if len(looks) < LOOKS and any(map(_is_short, outcomes)):
                 in_the_way = set(await list_due_holds(tx, requests, state)) - due_holds
                 if in_the_way:
-                    due_holds |= in_the_way
+                    looks.append(in_the_way)
                     raise Repeat("holds whose time is over stand in the way")
             await write_changes(tx, changes)
         return outcomes
@@ -219,8 +224,8 @@ class Admission:
 
     async def _run_again(self, tickets: Sequence[_Ticket]) -> None:
         try:
-            due_holds: set[int] = set()
-            outcomes = await self._db.transact(lambda tx: self._judge(tx, tickets, due_holds))
+            looks: list[set[int]] = []
+            outcomes = await self._db.transact(lambda tx: self._judge(tx, tickets, looks))
         except Exception as error:  # noqa: BLE001
             await self._fail(tickets, error)
         else:
@@ -255,6 +260,12 @@ class Admission:
 def _ours(error: Exception) -> VacancyError:
     if isinstance(error, VacancyError):
         return error
+    if isinstance(error, Repeat):
+        return Unavailable(
+            "DATABASE_BUSY",
+            f"Others changed again and again what was to be decided on ({error}).",
+            hint="Nothing was done. Try again; the same Idempotency-Key may be used.",
+        )
     return Internal("BATCH_FAILED", f"{type(error).__name__}: {error}")
 
 

@@ -70,10 +70,10 @@ class LockedNight(msgspec.Struct, frozen=True):
     available: int
 
 
-GET_ANSWERS = SetStatement(
-    "admission.get_answers",
-    """
-    WITH wanted (user_id, key) AS ({rows})
+# A planner that thinks the table empty would begin with it, and so read all keys there are.
+# OFFSET 0 keeps PostgreSQL to looking each one up.
+_ANSWERS = """
+    WITH wanted (user_id, key) AS ({{rows}})
     SELECT
         k.user_id,
         k.key,
@@ -81,8 +81,17 @@ GET_ANSWERS = SetStatement(
         k.refused = 1,
         k.answer
     FROM wanted AS w
-    JOIN idempotency_keys AS k ON k.user_id = w.user_id AND k.key = w.key
-    """,
+    {keys}
+    """
+
+GET_ANSWERS = SetStatement(
+    "admission.get_answers",
+    _ANSWERS.format(keys="JOIN idempotency_keys AS k ON k.user_id = w.user_id AND k.key = w.key"),
+    postgresql=_ANSWERS.format(
+        keys="""CROSS JOIN LATERAL (
+        SELECT * FROM idempotency_keys AS k WHERE k.user_id = w.user_id AND k.key = w.key OFFSET 0
+    ) AS k"""
+    ),
     columns={"user_id": "integer", "key": "text"},
     row=StoredAnswer,
     reads=("idempotency_keys",),
