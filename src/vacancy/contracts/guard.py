@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import sysconfig
+from collections import Counter
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, Self
 
 from vacancy.contracts.contract import AnyStatement
 from vacancy.db.gate import COUNT
@@ -24,27 +25,44 @@ _ENGINE_PARTS = frozenset({"db", "contracts"})
 _log = logging.getLogger("vacancy.contracts")
 
 
-class Tally:
-    """The statements of one request so far."""
+class watched:  # noqa: N801 - used as a word of the language: `with watched(…) as tally:`
+    """Counts the statements that run inside, also in tasks that are begun there. One small object,
+    because it stands around every request."""
 
-    __slots__ = ("_budget", "_mode", "_name", "_told", "counts", "total")
+    __slots__ = ("_before", "_budget", "_mode", "_name", "_told", "ran")
 
     def __init__(self, name: str, budget: int, mode: Mode) -> None:
         self._name = name
         self._budget = budget
         self._mode = mode
         self._told = False
-        self.total = 0
-        self.counts: dict[str, int] = {}
+        self.ran: list[str] = []
+        """The names of what ran, in order. No counter: most requests run one or two."""
+
+    def __enter__(self) -> Self:
+        self._before = COUNT.set(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        COUNT.reset(self._before)
 
     def __call__(self, statement: AnyStatement) -> None:
         """Counts one. Raises `Internal` STATEMENT_REPEATED or STATEMENT_BUDGET_EXCEEDED, or logs
         the same once for each request."""
-        name = statement.name
-        self.total += 1
-        times = self.counts[name] = self.counts.get(name, 0) + 1
-        if self.total > self._budget or times >= REPEATS:
-            self._exceed(name, times)
+        name, ran = statement.name, self.ran
+        ran.append(name)
+        total = len(ran)
+        if total > self._budget or (total >= REPEATS and ran.count(name) >= REPEATS):
+            self._exceed(name, ran.count(name))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Runs by name."""
+        return dict(Counter(self.ran))
+
+    @property
+    def total(self) -> int:
+        return len(self.ran)
 
     def _exceed(self, name: str, times: int) -> None:
         if self._told:
@@ -69,23 +87,6 @@ class Tally:
             raise Internal(code, sentence, hint="Ask for all rows at once, in one helper.")
         self._told = True
         _log.warning(sentence, extra={"code": code, "statement": name, "place": place})
-
-
-class watched:  # noqa: N801 - used as a word of the language: `with watched(…):`
-    """Counts what runs inside, also in tasks that are begun there. A class, because it stands
-    around every request and a generator would cost three times as much."""
-
-    __slots__ = ("_before", "tally")
-
-    def __init__(self, name: str, budget: int, mode: Mode) -> None:
-        self.tally = Tally(name, budget, mode)
-
-    def __enter__(self) -> Tally:
-        self._before = COUNT.set(self.tally)
-        return self.tally
-
-    def __exit__(self, *error: object) -> None:
-        COUNT.reset(self._before)
 
 
 def call_site() -> str:
