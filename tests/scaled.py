@@ -169,6 +169,7 @@ def calls_at(scaled: Scaled) -> dict[str, Asked]:
         "get_user_payment_summary": [((scaled.user_id,), {})],
         "get_bookings_by_ids": [((ids, staff), {})],
         "list_properties": [((), {})],
+        "find_property": [((place,), {})],
         "get_property": [((place,), {})],
         "list_room_types": [((place,), {})],
         "find_booking_property": [((scaled.booking_ids[0],), {})],

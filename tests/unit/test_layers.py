@@ -52,6 +52,11 @@ def test_imports_go_one_way() -> None:
     [
         ("db/trace.py", "from vacancy.hotel import model", "vacancy.db.trace -> vacancy.hotel"),
         ("errors.py", "import vacancy.config", "vacancy.errors -> vacancy.config"),
+        (
+            "web/call.py",
+            "from vacancy.hotel.statements import users",
+            "vacancy.web.call -> vacancy.hotel.statements",
+        ),
         ("hotel/booking.py", "import sqlalchemy", "vacancy.hotel.booking -> sqlalchemy"),
     ],
 )

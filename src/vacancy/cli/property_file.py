@@ -15,8 +15,8 @@ from vacancy.db.database import Transaction
 from vacancy.errors import Conflict, Misconfigured
 from vacancy.hotel.calendar import business_date, zone
 from vacancy.hotel.model import DEFAULT_MAX_STAY_NIGHTS
+from vacancy.hotel.queries import find_property
 from vacancy.hotel.setup import NewProperty, NewRoomType, create_property
-from vacancy.hotel.statements import catalogue
 
 Code = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -79,7 +79,7 @@ async def make_property(house: House, wanted: PropertyInFile) -> dict[str, Any]:
     """The property with all it has, in one transaction. Raises `Conflict` PROPERTY_EXISTS."""
 
     async def unit(tx: Transaction) -> date:
-        if await tx.fetch_one(catalogue.GET_PROPERTY, property=wanted.code) is not None:
+        if await find_property(tx, wanted.code) is not None:
             raise Conflict(
                 "PROPERTY_EXISTS",
                 f"There is a property {wanted.code!r} already; nothing was changed.",

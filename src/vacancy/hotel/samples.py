@@ -81,6 +81,7 @@ def calls_of(sample: Sample) -> dict[str, Call]:
         "get_user_payment_summary": ((sample.user_id,), {}),
         "get_bookings_by_ids": (([sample.booking_id], _LOOKS_ON), {}),
         "list_properties": ((), {}),
+        "find_property": ((place,), {}),
         "get_property": ((place,), {}),
         "list_room_types": ((place,), {}),
         "find_booking_property": ((sample.booking_id,), {}),

@@ -74,6 +74,7 @@ _HELPERS: tuple[Callable[..., Awaitable[Any]], ...] = (
     queries.get_bookings_by_ids,
     # What else the API and the commands ask.
     queries.list_properties,
+    queries.find_property,
     queries.get_property,
     queries.list_room_types,
     queries.find_booking_property,

@@ -20,7 +20,12 @@ from vacancy.hotel.queries.bookings import (
 )
 from vacancy.hotel.queries.bookings_desk import get_bookings_for_date_range
 from vacancy.hotel.queries.bookings_details import BookingDetails, get_booking_details
-from vacancy.hotel.queries.catalogue import get_property, list_properties, list_room_types
+from vacancy.hotel.queries.catalogue import (
+    find_property,
+    get_property,
+    list_properties,
+    list_room_types,
+)
 from vacancy.hotel.queries.inventory import (
     NightInventory,
     RoomTypeNights,
@@ -51,6 +56,7 @@ __all__ = [
     "batch_check_availability",
     "check_room_availability",
     "find_booking_property",
+    "find_property",
     "get_all_room_availability",
     "get_booking_details",
     "get_booking_statistics",

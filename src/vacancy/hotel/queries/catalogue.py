@@ -16,9 +16,15 @@ async def list_properties(db: Reader) -> list[Property]:
 
 
 @contract(sql.GET_PROPERTY, statements=1, rows=lambda _: 1, rows_in_words="one")
+async def find_property(db: Reader, code: str) -> Property | None:
+    """One property, or None."""
+    return await db.fetch_one(sql.GET_PROPERTY, property=code)
+
+
+@contract(sql.GET_PROPERTY, statements=1, rows=lambda _: 1, rows_in_words="one")
 async def get_property(db: Reader, code: str) -> Property:
     """One property. Raises `Missing` PROPERTY_UNKNOWN."""
-    found = await db.fetch_one(sql.GET_PROPERTY, property=code)
+    found = await find_property(db, code)
     if found is None:
         raise refusals.unknown_property(code)
     return found
