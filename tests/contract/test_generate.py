@@ -146,7 +146,7 @@ def test_a_second_run_changes_nothing(database_url: str) -> None:
         GroupPlan(properties=3, bookings=601, seed=7, room_types=2),
         GroupPlan(properties=2, bookings=600, seed=7, room_types=2),
         GroupPlan(properties=3, bookings=600, seed=7, room_types=3),
-        GroupPlan(properties=3, bookings=600, seed=7, room_types=2, first_night=date(2022, 1, 1)),
+        GroupPlan(properties=3, bookings=600, seed=7, room_types=2, first_night=date(2024, 1, 1)),
     ],
 )
 def test_another_group_is_not_mixed_in(tmp_path: Path, other: GroupPlan) -> None:
@@ -161,6 +161,17 @@ def test_another_group_is_not_mixed_in(tmp_path: Path, other: GroupPlan) -> None
         assert await digests(url) == before
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("day", ["2022-03-11", "0001-01-01", "9998-01-01"])
+def test_a_period_without_ids_is_refused(tmp_path: Path, day: str) -> None:
+    """Ids of bookings would meet those of hotels: the clock of ids begins in 2020."""
+    url = ("--database-url", f"sqlite:///{tmp_path / 'vacancy.db'}", "--json")
+    assert vacancy("db", "migrate", *url).code == 0
+    sizes = ("--properties", "1", "--bookings", "5", "--seed", "1")
+    said = vacancy("db", "generate", *sizes, "--from", day, *url)
+    assert (said.code, said.refusal["code"]) == (2, "VALUE_OUT_OF_RANGE")
+    assert vacancy("db", "generate", *sizes, "--from", "2022-03-12", *url).document["new"] == 5
 
 
 def test_a_hotel_of_somebody_is_left_alone(database_url: str) -> None:

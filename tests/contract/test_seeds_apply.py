@@ -116,9 +116,10 @@ def test_every_faulty_text_prepares_on_sqlite(tmp_path: Path) -> None:
         with broken_statement(seed) as statement:
             if isinstance(statement, SetStatement):
                 nothing = [None] * len(statement.columns)
-                connection.execute(f"EXPLAIN {statement.sqlite(1)}", nothing)
+                steps = connection.execute(f"EXPLAIN {statement.sqlite(1)}", nothing)
             else:
-                connection.execute(f"EXPLAIN {statement.sqlite}", _Nothing())
+                steps = connection.execute(f"EXPLAIN {statement.sqlite}", _Nothing())
+            assert steps.fetchall(), seed.name
     connection.close()
 
 

@@ -31,6 +31,7 @@ from vacancy.hotel.generate.plan import (
     opened_at,
     property_plans,
     property_rng,
+    require_period,
 )
 from vacancy.hotel.generate.shape import AGENCY_RANKS, SHAPES
 from vacancy.hotel.ids import NODES, IdSource
@@ -106,9 +107,10 @@ async def generate_group(
     Properties, users and audit entries bear the time of the database's clock: let it stand at
     `written_at(plan)`, and equal plans give equal tables; `at_once` bookings are written in one
     transaction, which the audit entries show. Raises `Conflict` GENERATE_REFUSED for a
-    database that holds other properties, GENERATE_DIFFERS for one that holds another group; then
-    nothing is written.
+    database that holds other properties, GENERATE_DIFFERS for one that holds another group,
+    `Invalid` VALUE_OUT_OF_RANGE for a period without ids; then nothing is written.
     """
+    require_period(plan)
     started = timer()
     made = await _made_before(db, plan)
     users = _users(plan)

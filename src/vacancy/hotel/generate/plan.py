@@ -7,12 +7,16 @@ from random import Random
 
 import msgspec
 
+from vacancy.errors import Invalid
 from vacancy.hotel.generate.shape import KINDS, Kind
 
 NIGHTS = 3 * 365 + 1
 """Of inventory: three years, one of them a leap year."""
 FIRST_NIGHT = date(2023, 1, 1)
 """Unless another is named. Not today: the same command shall give the same hotels tomorrow."""
+EARLIEST = date(2022, 3, 12)
+LATEST = date(2150, 1, 1)
+"""Ids bear the time since 2020 in 42 bits: outside of this, some would meet others."""
 ROOM_TYPES = 5
 
 CURRENCY = "EUR"
@@ -31,6 +35,17 @@ class GroupPlan(msgspec.Struct, frozen=True, kw_only=True):
     first_night: date = FIRST_NIGHT
     room_types: int = ROOM_TYPES
     """In each property."""
+
+
+def require_period(plan: GroupPlan) -> None:
+    """Raises `Invalid` VALUE_OUT_OF_RANGE for a first night for which there are no ids."""
+    if not EARLIEST <= plan.first_night <= LATEST:
+        raise Invalid(
+            "VALUE_OUT_OF_RANGE",
+            f"The first night is {plan.first_night}; it goes from {EARLIEST} to {LATEST}.",
+            hint="Nothing was written. Choose another with --from.",
+            errors=({"field": "from", "value": str(plan.first_night)},),
+        )
 
 
 class PropertyPlan(msgspec.Struct, frozen=True, kw_only=True):
