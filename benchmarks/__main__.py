@@ -1,6 +1,7 @@
 """Measures and prints the table of figures.
 
-python -m benchmarks [availability admission hot_nights http imports helpers headline]
+python -m benchmarks [availability admission hot_nights http cached cache_hits cache_policies
+                      imports helpers headline]
                      [--engine sqlite] [--rounds 3] [--write docs/benchmarks.md]
                      [--bookings 1000000] [--sizes 100000 5000000] [--keep DIR]
 
@@ -19,7 +20,18 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import admission, availability, headline, helpers, hot_nights, http, imports
+from benchmarks import (
+    admission,
+    availability,
+    cache_hits,
+    cache_policies,
+    cached,
+    headline,
+    helpers,
+    hot_nights,
+    http,
+    imports,
+)
 from benchmarks.figure import Figure
 from benchmarks.hotels import ENGINES, database_urls
 from benchmarks.machine import Machine, machine
@@ -31,6 +43,9 @@ MEASURES = {
     "admission": admission.measure,
     "hot_nights": hot_nights.measure,
     "http": http.measure,
+    "cached": cached.measure,
+    "cache_hits": cache_hits.measure,
+    "cache_policies": cache_policies.measure,
     "imports": imports.measure,
 }
 GROUP_MEASURES = {"helpers": helpers.measure, "headline": headline.measure}

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
@@ -26,6 +26,7 @@ from vacancy.hotel.accounts import create_key
 COMMAND = "make bench ARGS=http"
 CONNECTIONS = 64
 SECONDS = 4
+SERVE = (str(Path(sys.executable).with_name("vacancy")), "serve")
 
 
 async def measure(urls: dict[str, str], rounds: int) -> list[Figure]:
@@ -42,7 +43,7 @@ async def measure(urls: dict[str, str], rounds: int) -> list[Figure]:
             email=EMAIL,
             name="Bench",
         )
-    with serving(url) as server:
+    with serving(url, cache=False) as server:
         gets = [_get(server.port) for _ in range(rounds)]
         posts = [_post(server.port, made.key, number) for number in range(rounds)]
     starts = []
@@ -73,13 +74,17 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(url: str) -> Iterator[Server]:
+def serving(url: str, *, cache: bool = True, command: Sequence[str] = SERVE) -> Iterator[Server]:
     """Starts a server with one worker, waits for its first answer, stops it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"VACANCY_DATABASE_URL": url, "VACANCY_ENV": "test"}
-    command = [str(Path(sys.executable).with_name("vacancy")), "serve", "--port", str(port)]
+    environment = os.environ | {
+        "VACANCY_DATABASE_URL": url,
+        "VACANCY_ENV": "test",
+        "VACANCY_PORT": str(port),
+        "VACANCY_CACHE": str(cache).lower(),
+    }
     started = perf_counter()
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:

@@ -7,22 +7,27 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
+from vacancy.cache.query_cache import Limits as CacheLimits
+from vacancy.cache.query_cache import QueryCache
+from vacancy.cache.reader import CachedReader
 from vacancy.config import Settings
 from vacancy.contracts.guard import Mode
 from vacancy.db.connect import connect, engine_of
-from vacancy.db.database import Clock, Database, utc_now
+from vacancy.db.database import Clock, ClockedReader, Database, utc_now
 from vacancy.db.durability import require_durability
 from vacancy.db.read_revision import read_revision
 from vacancy.db.revision import require_revision
 from vacancy.hotel.accounts import take_node
 from vacancy.hotel.admission.batches import Admission, Limits
 from vacancy.hotel.ids import IdSource
+from vacancy.hotel.prewarm import prewarm
 from vacancy.hotel.revisions import REVISIONS
 from vacancy.hotel.sweep import Sweep
-from vacancy.hotel.wiring import introduce
+from vacancy.hotel.wiring import CACHED, introduce
 
 
 class House(msgspec.Struct, frozen=True):
@@ -30,6 +35,9 @@ class House(msgspec.Struct, frozen=True):
 
     settings: Settings
     db: Database
+    reads: ClockedReader
+    """What is shown is asked of this: the database, with the cache in front of it."""
+    cache: QueryCache | None
     ids: IdSource
     admission: Admission
     guard: Mode
@@ -78,19 +86,47 @@ async def open_house(settings: Settings, clock: Clock = utc_now) -> AsyncIterato
         # Where people work on the program a mistake stops them; where guests book it is logged.
         guard: Mode = "log" if settings.env == "production" else "raise"
         admission = Admission(db, ids.next, limits, guard=guard)
-        try:
-            yield House(settings, db, ids, admission, guard)
-        finally:
-            await admission.finish()
+        async with _caching(settings, db) as (cache, reads):
+            try:
+                yield House(settings, db, reads, cache, ids, admission, guard)
+            finally:
+                await admission.finish()
 
 
 @asynccontextmanager
-async def sweeping(house: House) -> AsyncIterator[None]:
-    """While this is open, holds whose time is over end within a second, and old keys go."""
+async def _caching(
+    settings: Settings, db: Database
+) -> AsyncIterator[tuple[QueryCache | None, ClockedReader]]:
+    if not settings.cache:
+        yield None, db
+        return
+    limits = CacheLimits(
+        max_entries=settings.cache_entries,
+        max_bytes=settings.cache_mb * 1024 * 1024,
+        policy=settings.cache_policy,
+    )
+    cache = QueryCache(db.open_feed(), limits=limits, shadow_every=settings.cache_shadow_every)
+    # Who commits is answered when nothing older can be given out any more.
+    db.after_commit = cache.settle
+    try:
+        yield cache, CachedReader(db, cache, CACHED)
+    finally:
+        db.after_commit = None
+        await cache.close()
+
+
+@asynccontextmanager
+async def working(house: House) -> AsyncIterator[None]:
+    """While this is open, holds whose time is over end within a second, and old keys go; at its
+    beginning the cache is warmed, beside the first requests."""
     sweep = Sweep(house.db, house.admission, keep_h=house.settings.idempotency_keep_h)
-    task = asyncio.create_task(sweep.run())
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(sweep.run())]
+    if house.cache is not None:
+        most = house.cache.limits.max_entries // 2
+        tasks.append(asyncio.create_task(prewarm(house.reads, most)))
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

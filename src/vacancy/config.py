@@ -25,7 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     env: Literal["development", "test", "production"] = "development"
     data_dir: str = "vacancy-data"
-    """Where the embedded database and `demo.json` live."""
+    """Where the embedded database, `demo.json` and `run/`, the sockets of the workers, live."""
     database_url: str = ""
     """`sqlite:///path` or `postgresql://…`; empty is `vacancy.db` in the data directory."""
     database_direct_url: str = ""
@@ -44,6 +44,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Origins whose pages may call the API; none by default."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-For and X-Request-Id are believed; none by default."""
+    cache: bool = True
+    """Whether reads may be answered from the cache of query results."""
+    cache_entries: Positive = 1_000
+    """The most answers that a worker keeps."""
+    cache_mb: Positive = 64
+    """The most memory that a worker gives to them, in 1024 * 1024 bytes."""
+    cache_policy: Literal["lru", "s3fifo"] = "lru"
+    """What goes when it is full; `s3fifo` is not emptied by one scan through many keys."""
+    cache_shadow_every: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    """One hit in so many is compared with the database; 0 is none."""
     default_hold_s: Positive = 900
     """How long a hold lasts that does not say."""
     queue_requests: Positive = 4096

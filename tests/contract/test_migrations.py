@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy.dialects import registry
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import create_mock_engine
 
 from tests.scratch_migrations import (
     a_door,
@@ -21,6 +21,7 @@ from tests.scratch_migrations import (
 from vacancy.bootstrap import open_house
 from vacancy.config import Settings
 from vacancy.db.catalog import Catalog, differences
+from vacancy.db.change_triggers import create_triggers
 from vacancy.db.connect import engine_of
 from vacancy.db.migrate import BASE
 from vacancy.db.read_catalog import read_catalog
@@ -29,6 +30,7 @@ from vacancy.errors import Invalid, Unsupported, VacancyError
 from vacancy.hotel.migrating import migrate_database, our_migrations, plan_migration
 from vacancy.hotel.revisions import MIGRATIONS_FOLDER, REVISIONS
 from vacancy.hotel.schema import metadata
+from vacancy.hotel.tracked import TRACKED
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -43,13 +45,15 @@ def scratch(tmp_path: Path) -> Path:
 
 
 async def _make_fresh(url: str) -> None:
-    """The schema made at once from its tables, without any migration."""
-    dialect = registry.load(engine_of(url))()
-    statements = []
-    for table in metadata.sorted_tables:
-        statements.append(str(CreateTable(table).compile(dialect=dialect)))
-        indexes = sorted(table.indexes, key=lambda index: str(index.name))
-        statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+    """The schema made at once from its tables and what is tracked of them, without migrations."""
+    statements: list[str] = []
+
+    def note(made: Any, *_: object, **__: object) -> None:
+        statements.append(str(made.compile(dialect=mock.dialect)))
+
+    mock = create_mock_engine(f"{engine_of(url)}://", note)
+    metadata.create_all(mock, checkfirst=False)
+    statements += create_triggers(engine_of(url), TRACKED)
     async with a_door(url) as door:
         await door.run(statements, transactional=True)
 

@@ -25,7 +25,7 @@ async def a_house(
         ids = IdSource(await take_node(db), HandClock())
         admission = Admission(db, ids.next)
         settings = Settings(database_url=f"sqlite:///{path}", env="test")
-        yield House(settings, db, ids, admission, "raise")
+        yield House(settings, db, db, None, ids, admission, "raise")
         await admission.finish()
     finally:
         await db.close()

@@ -22,6 +22,7 @@ from tests.hotels import Hotel, a_hotel
 from tests.postgres_process import free_port
 from vacancy.bootstrap import House, open_house
 from vacancy.config import Settings
+from vacancy.db.database import Clock
 from vacancy.hotel.accounts import create_key
 from vacancy.hotel.migrating import migrate_database
 from vacancy.hotel.model import Role
@@ -90,9 +91,11 @@ def body(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_desk(url: str, *, capacity: int = 5, **settings: Any) -> AsyncIterator[Desk]:
+async def a_desk(
+    url: str, *, capacity: int = 5, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Desk]:
     """The whole application on a real database, called in this process."""
-    async with a_hotel(url, capacity=capacity) as hotel:
+    async with a_hotel(url, capacity=capacity, clock=clock) as hotel:
         told = Settings(database_url=url, env="test", **settings)
         front = create_app(told, opens_house=False)
         front.opened = msgspec.structs.replace(hotel.house, settings=told)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from vacancy.cli.cache_stats import cache_stats
 from vacancy.cli.command import run_async, settings_given, shared_options
 from vacancy.cli.output import answer, table
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 @click.group()
 def perf() -> None:
     """Performance: promises, and what they come to."""
+
+
+perf.add_command(cache_stats)
 
 
 @perf.command()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from vacancy.db.adhoc import ADHOC_ROWS, AnyRow
+from vacancy.db.changes import Feed
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 
@@ -39,6 +40,12 @@ class Reader(Protocol):
     async def fetch_set(
         self, statement: SetStatement[Row], rows: Sequence[Sequence[Any]]
     ) -> list[Row]: ...
+
+
+class ClockedReader(Reader, Protocol):
+    """One that knows what time it is, for questions about today."""
+
+    clock: Clock
 
 
 SetChange = tuple[SetStatement[Any], Sequence[Sequence[Any]]]
@@ -79,6 +86,14 @@ class Database(Reader, Protocol):
 
     trace: Trace
     clock: Clock
+    after_commit: Callable[[], Awaitable[None]] | None
+    """Called on PostgreSQL after a unit that has sent changes is committed and before its caller
+    is answered. What it raises is logged: the unit stays done. On SQLite nobody needs it, for there
+    every exact read can afford a look."""
+
+    def open_feed(self) -> Feed:
+        """Tells what is committed from now on, by whomever. It ends with the database."""
+        ...
 
     async def adhoc(self, sql: str, *, limit: int = ADHOC_ROWS, **params: Any) -> list[AnyRow]:
         """The one door for text that is no registered statement, for tools that look at a database:

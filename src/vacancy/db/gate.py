@@ -19,6 +19,8 @@ AnyStatement = Statement[Any] | SetStatement[Any]
 _registered: dict[str, AnyStatement] = {}
 COUNT: ContextVar[Callable[[AnyStatement], None] | None] = ContextVar("count", default=None)
 """Called with each statement before it runs, in the context of whoever set it; it may raise."""
+IN_UNIT: ContextVar[bool] = ContextVar("in_unit", default=False)
+"""Whether this is inside a unit of work, which must see its own changes: no cache answers there."""
 
 
 def register(statements: Iterable[AnyStatement]) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 import apsw
 import asyncpg
 
+from vacancy.db.changes import LOG_EVERYTHING, LOG_TABLE
 from vacancy.db.connect import engine_of, sqlite_path
 from vacancy.db.postgres.database import CONNECT_TIMEOUT_S, SILENT_S, PostgresSession
 from vacancy.db.postgres.errors import CONNECTING_ERRORS, CONNECTION_ERRORS, DRIVER_ERRORS
@@ -37,6 +38,13 @@ _INDEX_S = 24 * 3600
 """How long we listen to a server that says nothing; its own timeouts are shorter, if it has any."""
 _NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 """A migration is at no instant; none of the statements that read the revision asks for one."""
+_LOG_EVERYTHING_IF_LOGGED = f"""
+DO $$ BEGIN
+    IF to_regclass('{LOG_TABLE}') IS NOT NULL THEN
+        {LOG_EVERYTHING};
+    END IF;
+END $$
+"""
 _CONCURRENTLY = re.compile(
     r"(?P<verb>CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
     r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<index>[\w.\"]+)",
@@ -53,7 +61,10 @@ class MigrationDoor(Protocol):
 
     async def revision(self) -> str | None: ...
 
-    async def run(self, statements: Sequence[str], *, transactional: bool) -> None: ...
+    async def run(self, statements: Sequence[str], *, transactional: bool) -> None:
+        """Where changes are logged afterwards, the log says that everything has changed: no trigger
+        tells what becomes of a table."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -130,6 +141,9 @@ class SqliteMigrationDoor:
             for doing in ("BEGIN IMMEDIATE", *statements):
                 self._connection.execute(doing)
             self._refuse_orphans()
+            doing = LOG_EVERYTHING
+            if self._connection.table_exists("main", LOG_TABLE):
+                self._connection.execute(doing)
             doing = "COMMIT"
             self._connection.execute(doing)
         except apsw.Error as error:
@@ -194,12 +208,12 @@ class PostgresMigrationDoor:
 
     async def run(self, statements: Sequence[str], *, transactional: bool) -> None:
         if not transactional:
-            for statement in statements:
+            for statement in (*statements, _LOG_EVERYTHING_IF_LOGGED):
                 await self._run_alone(statement)
             return
         doing = "BEGIN"
         try:
-            for doing in ("BEGIN", *statements, "COMMIT"):
+            for doing in ("BEGIN", *statements, _LOG_EVERYTHING_IF_LOGGED, "COMMIT"):
                 await self._connection.execute(doing)
         except DRIVER_ERRORS as error:
             await self._quietly("ROLLBACK")

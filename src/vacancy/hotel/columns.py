@@ -9,12 +9,44 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, DateTime, Identity, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import UserDefinedType
 
 INTEGER = BigInteger().with_variant(Integer(), "sqlite")
 TEXT = Text()
 DATE = Date().with_variant(Text(), "sqlite")
 INSTANT = DateTime(timezone=True).with_variant(Text(), "sqlite")
 JSON = JSONB().with_variant(Text(), "sqlite")
+
+
+class _Xid8(UserDefinedType[int]):
+    """The number of a transaction on PostgreSQL, which never comes again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+class _WritersMark(FunctionElement[int]):
+    """Who writes a row: on PostgreSQL his transaction; on SQLite a number that nobody guesses."""
+
+    inherit_cache = True
+
+
+@compiles(_WritersMark, "postgresql")
+def _transaction(*_: Any, **__: Any) -> str:
+    return "pg_current_xact_id()"
+
+
+@compiles(_WritersMark, "sqlite")
+def _random(*_: Any, **__: Any) -> str:
+    return "random()"
+
+
+MARK = _Xid8().with_variant(Integer(), "sqlite")
+WRITERS_MARK = _WritersMark()
 ZERO = text("0")
 EMPTY = text("''")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vacancy.db.revision import RevisionRange
 
-# From 0004 on bookings are counted by room type as they are made: a server that counted on an older
-# schema would have nowhere to write it.
-REVISIONS = RevisionRange(known=("0001", "0002", "0003", "0004"), oldest_accepted="0004")
+# From 0005 on triggers log what changes: on an older schema a server would cache what nobody tells
+# it is old.
+REVISIONS = RevisionRange(known=("0001", "0002", "0003", "0004", "0005"), oldest_accepted="0005")
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"

@@ -33,6 +33,7 @@ from vacancy.hotel.columns import (
     key,
 )
 from vacancy.hotel.schema_around import add_tables_around
+from vacancy.hotel.schema_changes import add_change_tables
 
 metadata = MetaData(naming_convention=NAMES)
 
@@ -303,3 +304,4 @@ outbox_events = Table(
 )
 
 add_tables_around(metadata)
+add_change_tables(metadata)

@@ -78,6 +78,8 @@ SIZES: dict[str, Size] = {
     "outbox_events": Size(
         rows=2_000_000, distinct={"property_id": 200, "kind": 8, "subject_id": _BOOKINGS}
     ),
+    "change_log": Size(rows=150_000, distinct={"mark": 20_000, "tag": 20_000}),
+    "change_state": Size(rows=1),
     "payments": Size(
         rows=900_000,
         distinct={

@@ -1,4 +1,5 @@
-"""Upkeep beside the requests: ends holds whose time is over, forgets old idempotency keys.
+"""Upkeep beside the requests: ends holds whose time is over, forgets old idempotency keys, keeps
+the log of changes short.
 
 Every process sweeps. Admission locks each booking and changes it only from the status it has, so
 however many sweep at once, a hold ends once.
@@ -10,6 +11,7 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from vacancy.db.change_log import prune_log
 from vacancy.db.database import Database, Transaction
 from vacancy.errors import VacancyError
 from vacancy.hotel.admission.batches import Admission
@@ -35,6 +37,8 @@ class Sweep:
         while True:
             try:
                 while await self.expire_holds() == sql.AT_ONCE:
+                    pass
+                while await prune_log(self._db):
                     pass
                 if round_number % _KEYS_EVERY == 0:
                     while await self.forget_keys() == sql.AT_ONCE:

@@ -11,7 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.routes import HTTPRoute
 
-from vacancy.bootstrap import open_house, sweeping, tune_runtime
+from vacancy.bootstrap import open_house, tune_runtime, working
 from vacancy.config import Settings, load_settings
 from vacancy.errors import Internal
 from vacancy.web import docs
@@ -20,6 +20,7 @@ from vacancy.web.front import Front
 from vacancy.web.logs import start_logging
 from vacancy.web.problems import on_exception, on_http_exception
 from vacancy.web.routing import Route, to_litestar
+from vacancy.web.worker_socket import listening
 
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
@@ -31,8 +32,8 @@ ROUTES: tuple[Route, ...] = (
     *inventory.ROUTES,
 )
 
-_CORS_REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key"]
-_CORS_ANSWER_HEADERS = ["Idempotent-Replayed", "Location", "Retry-After", "X-Request-Id"]
+_CORS_REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
+_CORS_ANSWER_HEADERS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-Id"]
 
 
 def create_app(settings: Settings | None = None, *, opens_house: bool = True) -> Front:
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None, *, opens_house: bool = True) ->
 @asynccontextmanager
 async def running(front: Front) -> AsyncIterator[None]:
     """The house behind the front. At the end, what was accepted is answered before it closes."""
-    async with open_house(front.settings) as house, sweeping(house):
+    async with open_house(front.settings) as house, working(house), listening(house):
         front.opened = house
         tune_runtime()
         try:

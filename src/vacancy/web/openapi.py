@@ -120,6 +120,16 @@ def _parameters(route: Route, components: dict[str, Any]) -> list[dict[str, Any]
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
+    if route.conditional:
+        found.append(
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "required": False,
+                "description": "The ETag of an answer that you have: 304 says it is still so.",
+                "schema": {"type": "string"},
+            }
+        )
     if route.query is not None:
         schema = components[route.query.__name__]
         required = schema.get("required", ())
@@ -134,6 +144,10 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": route.summary}
     schema = references[route.answer] if route.answer is not None else {"type": "object"}
     good["content"] = {"application/json": {"schema": schema}}
+    met: dict[str, Any] = {}
+    if route.conditional:
+        good["headers"] = {"ETag": {"schema": {"type": "string"}}}
+        met["304"] = {"description": "What If-None-Match names is still so."}
     statuses = {"400", "503"}
     if route.access is not PUBLIC:
         statuses |= {"401", "403"}
@@ -144,4 +158,4 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     refused = {
         status: {"description": _STATUS_WORDS[status], **_PROBLEM} for status in sorted(statuses)
     }
-    return {str(route.status): good, **refused}
+    return {str(route.status): good, **met, **refused}

@@ -14,9 +14,11 @@ from litestar.types import ASGIApp
 from vacancy.bootstrap import House
 from vacancy.contracts.guard import watched
 from vacancy.errors import VacancyError
+from vacancy.hotel.wiring import SHOWN_BOUND_MS
 from vacancy.web.asked import read_json, read_query, refuse_query, require_json
 from vacancy.web.auth import NOBODY, Access, authenticate
 from vacancy.web.call import Answer, Call, read_body, request_id_of
+from vacancy.web.conditional import for_all, for_one
 from vacancy.web.problems import problem
 
 Handler = Callable[[Call, Any], Awaitable[Answer]]
@@ -45,6 +47,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The refusals of its own, for the documentation."""
     tag: str = ""
     in_docs: bool = True
+    conditional: bool = False
+    """Whether the answer carries an ETag, and If-None-Match is honoured."""
     statements: int = 3
     """At most so many run for one request: as a rule one to know the caller, one for the answer,
     one more to find out what was wrong. What admission runs is its own affair."""
@@ -60,9 +64,9 @@ class Open(Protocol):
 def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
     """The route as a Litestar handler. Litestar finds it and hands over; parsing, checking and
     encoding are ours, because its own, general as it is, costs more than the booking."""
-    handler, access = route.handler, route.access
+    access = route.access
     name, budget = f"{route.method} {route.path}", route.statements
-    ask = _asker(route)
+    respond = _responder(route, name)
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
         call = Call(request.scope, request.receive, app.house)
@@ -70,7 +74,7 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
             with watched(name, budget, call.house.guard):
                 if access is not None:
                     call.actor = await authenticate(call, access)
-                return await handler(call, await ask(call))
+                return await respond(call)
         except VacancyError as error:
             return problem(error, request_id_of(request.scope))
 
@@ -82,6 +86,17 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
         opt={"access": access, "route": route},
         include_in_schema=False,
     )(endpoint)
+
+
+def _responder(route: Route, name: str) -> Callable[[Call], Awaitable[Answer]]:
+    handler, ask = route.handler, _asker(route)
+
+    async def respond(call: Call) -> Answer:
+        return await handler(call, await ask(call))
+
+    if not route.conditional:
+        return respond
+    return for_all(respond, name, SHOWN_BOUND_MS) if route.access is None else for_one(respond)
 
 
 def _asker(route: Route) -> Callable[[Call], Awaitable[Any]]:

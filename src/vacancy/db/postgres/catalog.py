@@ -114,7 +114,12 @@ ORDER BY c.relname
 # A sequence that a column owns (an identity, a serial) goes with its column.
 _OTHERS = f"""
 SELECT 'trigger' AS kind, {_name("n", "c.relname")} || '.' || t.tgname AS name,
-    pg_get_triggerdef(t.oid, true) AS definition
+    pg_get_triggerdef(t.oid, true) || CASE t.tgenabled
+        WHEN 'O' THEN ''
+        WHEN 'A' THEN ' enabled always'
+        WHEN 'R' THEN ' enabled for replicas'
+        ELSE ' disabled'
+    END AS definition
 FROM pg_trigger AS t
 JOIN pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from time import perf_counter_ns
@@ -21,7 +22,8 @@ from vacancy.db.database import (
     Unit,
     utc_now,
 )
-from vacancy.db.gate import admit
+from vacancy.db.gate import IN_UNIT, admit
+from vacancy.db.postgres.changes import PostgresFeed
 from vacancy.db.postgres.errors import (
     CONNECTING_ERRORS,
     CONNECTION_ERRORS,
@@ -45,6 +47,7 @@ from vacancy.db.values import decoder, postgres_columns
 from vacancy.errors import VacancyError
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 5_000
@@ -65,11 +68,15 @@ class PostgresSession:
 
     def __init__(self, connection: Connection, trace: Trace, now: datetime) -> None:
         self.now = now
+        self.has_changed = False
+        """Whether a change was sent, whatever it has found."""
         self._connection = connection
         self._stats = trace.statements
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         admit(statement)
+        if statement.writes:
+            self.has_changed = True
         arguments = [params[name] for name in statement.order]
         started_ns = perf_counter_ns()
         try:
@@ -93,6 +100,8 @@ class PostgresSession:
         if not rows:
             return []
         admit(statement)
+        if statement.writes:
+            self.has_changed = True
         started_ns = perf_counter_ns()
         columns, same = postgres_columns(statement, rows)
         try:
@@ -135,6 +144,7 @@ class PostgresSession:
                 arguments += columns
                 same.append(alike)
         text = _together(statements, tuple(sets), tuple(same))
+        self.has_changed = True
         started_ns = perf_counter_ns()
         try:
             counts = await self._connection.fetchrow(text, *arguments)
@@ -156,6 +166,7 @@ class PostgresSession:
         await _command(self._connection, HEAVY_SETTINGS)
 
     async def _change(self, name: str, sql: str, arguments: Sequence[Any]) -> int:
+        self.has_changed = True
         started_ns = perf_counter_ns()
         try:
             status: str = await self._connection.execute(sql, *arguments)
@@ -172,10 +183,19 @@ class PostgresDatabase:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, pool: ConnectionPool, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        *,
+        clock: Clock = utc_now,
+        connect_feed: Callable[[], Awaitable[Connection]] | None = None,
+    ) -> None:
         self.clock = clock
         self.trace = Trace()
+        self.after_commit: Callable[[], Awaitable[None]] | None = None
         self._pool = pool
+        self._connect_feed = connect_feed
+        self._feeds: list[PostgresFeed] = []
         self._units: set[asyncio.Task[Any]] = set()
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
@@ -253,24 +273,37 @@ class PostgresDatabase:
         return await asyncio.shield(task)
 
     async def _transact(self, unit: Unit[T], repeatable: bool, wait_s: float | None) -> T:
+        IN_UNIT.set(True)  # of this task alone
         for attempt in range(1, ATTEMPTS + 1):
             connection = await self._acquire(wait_s)
             try:
-                return await self._attempt(unit, connection)
+                result, has_changed = await self._attempt(unit, connection)
             except (VacancyError, Repeat) as error:
                 if sqlstate(error.__cause__) == READ_ONLY:
                     connection.terminate()
                 again = isinstance(error, Repeat) or sqlstate(error.__cause__) in REPEATABLE
                 if not again or not repeatable or attempt == ATTEMPTS:
                     raise
+                continue
             finally:
                 self._pool.release(connection)
+            if has_changed and self.after_commit is not None:
+                await self._tell(self.after_commit)
+            return result
         raise AssertionError("unreachable")
 
-    async def _attempt(self, unit: Unit[T], connection: Connection) -> T:
+    async def _tell(self, after_commit: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await after_commit()
+        except Exception:  # noqa: BLE001 - the unit is committed, and its caller must learn that
+            _log.exception("after a commit")
+
+    async def _attempt(self, unit: Unit[T], connection: Connection) -> tuple[T, bool]:
+        """What the unit answers, and whether it has changed anything."""
+        session = PostgresSession(connection, self.trace, self.clock())
         await _command(connection, "BEGIN")
         try:
-            result = await unit(PostgresSession(connection, self.trace, self.clock()))
+            result = await unit(session)
         except BaseException:
             # The connection may be what was lost; then the server undoes the unit by itself, and
             # the unit's own error is the one to tell.
@@ -286,7 +319,13 @@ class PostgresDatabase:
             raise outcome_unknown(error) from error
         except asyncpg.PostgresError as error:
             raise translated(error, "COMMIT") from error
-        return result
+        return result, session.has_changed
+
+    def open_feed(self) -> PostgresFeed:
+        assert self._connect_feed is not None, "this database was opened without an address"
+        feed = PostgresFeed(self._connect_feed)
+        self._feeds.append(feed)
+        return feed
 
     async def _acquire(self, wait_s: float | None = None) -> Connection:
         try:
@@ -298,6 +337,8 @@ class PostgresDatabase:
         """Lets the units under way end, then closes every connection."""
         if self._units:
             await asyncio.wait(self._units)
+        for feed in self._feeds:
+            await feed.close()
         await self._pool.close(CONNECT_TIMEOUT_S)
 
 
@@ -333,13 +374,13 @@ async def open_postgres(
     """Connects to a database, with at most so many connections. The first one is made at once, so
     that a wrong address is told here."""
 
-    async def connect() -> Connection:
+    async def connect(name: str = "vacancy", **settings: str) -> Connection:
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=SILENT_S,
             server_settings={
-                "application_name": "vacancy",
+                "application_name": name,
                 "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
@@ -349,12 +390,17 @@ async def open_postgres(
                 # table was small must not read all of it once it is large.
                 "enable_seqscan": "off",
                 "plan_cache_mode": "force_generic_plan",
+                **settings,
             },
         )
+
+    async def connect_feed() -> Connection:
+        # A look that is far behind reads no more of the index than it may answer.
+        return await connect("vacancy-changes", enable_bitmapscan="off")
 
     pool = ConnectionPool(connect, connections)
     try:
         pool.release(await pool.acquire(CONNECT_TIMEOUT_S))
     except CONNECTING_ERRORS as error:
         raise translated(error, "connecting") from error
-    return PostgresDatabase(pool, clock=clock)
+    return PostgresDatabase(pool, clock=clock, connect_feed=connect_feed)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +37,8 @@ from vacancy.db.database import (
     Unit,
     utc_now,
 )
-from vacancy.db.gate import admit
+from vacancy.db.gate import IN_UNIT, admit
+from vacancy.db.sqlite.changes import SqliteFeed
 from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
 from vacancy.db.sqlite.session import (
     BUSY_TIMEOUT_MS,
@@ -113,12 +114,13 @@ class SqliteDatabase:
         except BaseException:
             self._presence.release()
             raise
-        self._open: Callable[[], SqliteSession] = lambda: SqliteSession(
-            open_connection(self.path, vfs=vfs, synchronous=synchronous), self.trace
+        self.after_commit: Callable[[], Awaitable[None]] | None = None
+        self._open: Callable[[bool], SqliteSession] = lambda create: SqliteSession(
+            open_connection(self.path, vfs=vfs, create=create, synchronous=synchronous), self.trace
         )
         try:
-            self._writer = self._open()
-            self._reader = self._open()
+            self._writer = self._open(True)
+            self._reader = self._open(False)
             map_pages(self._reader.connection)
         except BaseException:
             self._turn.close()
@@ -131,6 +133,8 @@ class SqliteDatabase:
         self._abandoned: asyncio.Future[None] | None = None
         self._units: set[asyncio.Task[Any]] = set()
         self._is_wal = False
+        self._reader_follows = False
+        self._feeds: list[SqliteFeed] = []
         self._closed = False
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
@@ -199,10 +203,29 @@ class SqliteDatabase:
             connection.close(force=True)
 
     def _fetch_heavy(self, statement: Statement[Row], params: dict[str, Any]) -> list[Row]:
-        if self._heavy_reader is None:
-            self._heavy_reader = self._open()
+        if self._heavy_reader is None or self._heavy_reader.has_moved():
+            self._heavy_reader = self._open_anew(self._heavy_reader)
             map_pages(self._heavy_reader.connection)
         return self._heavy_reader.fetch_all(statement, params)
+
+    def open_feed(self) -> SqliteFeed:
+        feed = SqliteFeed(self.path, on_opened=self._renew_reader)
+        self._feeds.append(feed)
+        return feed
+
+    def _renew_reader(self) -> None:
+        """Reads the file that stands at the path, should another one have been put there."""
+        if not self._closed and self._reader.has_moved():
+            self._reader = self._open_anew(self._reader)
+            map_pages(self._reader.connection)
+
+    def _open_anew(self, session: SqliteSession | None) -> SqliteSession:
+        """In the place of a session on a file that is gone. Makes none: where no file stands, one
+        is about to be put there."""
+        opened = self._open(False)
+        if session is not None:
+            session.connection.close(force=True)
+        return opened
 
     async def transact(
         self,
@@ -220,10 +243,14 @@ class SqliteDatabase:
         return await asyncio.shield(task)
 
     async def _transact(self, unit: Unit[T], repeatable: bool, wait_s: float) -> T:
+        IN_UNIT.set(True)  # of this task alone
         async with self._writing:
             for attempt in range(1, ATTEMPTS + 1):
                 waited = await self._begin(wait_s)
                 try:
+                    if self._reader_follows:
+                        self._renew_reader()
+                        self._reader_follows = False
                     result = await unit(SqliteTransaction(self._writer, self.clock()))
                 except Repeat:
                     self._roll_back()
@@ -260,7 +287,7 @@ class SqliteDatabase:
         except VacancyError:
             # What cannot even be undone goes with its connection: SQLite undoes it on opening.
             self._writer.connection.close(force=True)
-            self._writer = self._open()
+            self._writer = self._open(False)
         finally:
             self._turn.give_back()
 
@@ -302,27 +329,38 @@ class SqliteDatabase:
     def _begin_at_once(self) -> bool:
         if not self._turn.take_at_once():
             return False
-        connection = self._writer.connection
-        connection.set_busy_timeout(0)
         try:
-            self._begin_immediate()
+            self._renew_writer()
+            connection = self._writer.connection
+            connection.set_busy_timeout(0)
+            try:
+                self._begin_immediate()
+            finally:
+                connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         except Unavailable:
             self._turn.give_back()
             return False
         except BaseException:
             self._turn.give_back()
             raise
-        finally:
-            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         return True
 
     def _begin_by_waiting(self) -> None:
         self._turn.take()
         try:
+            self._renew_writer()
             self._begin_immediate()
         except BaseException:
             self._turn.give_back()
             raise
+
+    def _renew_writer(self) -> None:
+        """What is written must not go to a file that nobody finds any more: a restore by hand has
+        put another one in its place."""
+        if self._writer.has_moved():
+            self._writer = self._open_anew(self._writer)
+            self._is_wal = False
+            self._reader_follows = True  # on its own thread, not on the one that waits
 
     def _begin_immediate(self) -> None:
         # Not on opening: a file that turns out to be none of ours stays as it is.
@@ -343,6 +381,8 @@ class SqliteDatabase:
             await asyncio.wait(self._units)
         self._writer_thread.shutdown(wait=self._abandoned is None)
         self._heavy_thread.shutdown()
+        for feed in self._feeds:
+            await feed.close()
         for session in (self._writer, self._reader, self._heavy_reader):
             if session is not None:
                 session.connection.close()

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import msgspec
 
 from vacancy.contracts.contract import contract
-from vacancy.db.database import Database
+from vacancy.db.database import ClockedReader
 from vacancy.errors import Refusal, VacancyError
 from vacancy.hotel import refusals
 from vacancy.hotel.calendar import business_date
@@ -69,7 +69,7 @@ class CheckedStay(msgspec.Struct, frozen=True):
     rows_in_words="one for each room type",
 )
 async def get_all_room_availability(
-    db: Database, property_code: str, check_in: date, check_out: date, rooms: int = 1
+    db: ClockedReader, property_code: str, check_in: date, check_out: date, rooms: int = 1
 ) -> list[Availability]:
     """All room types of a property, by code. Nights without inventory count as sold out.
 
@@ -101,7 +101,7 @@ async def get_all_room_availability(
     rows_in_words="one",
 )
 async def check_room_availability(
-    db: Database,
+    db: ClockedReader,
     property_code: str,
     room_type: str,
     check_in: date,
@@ -133,7 +133,9 @@ async def check_room_availability(
     rows=len,
     rows_in_words="one for each check",
 )
-async def batch_check_availability(db: Database, checks: Sequence[StayCheck]) -> list[CheckedStay]:
+async def batch_check_availability(
+    db: ClockedReader, checks: Sequence[StayCheck]
+) -> list[CheckedStay]:
     """Many stays at once, in the order of the checks. What is wrong with one of them, an unknown
     name too, is said in its own answer and harms no other.
 

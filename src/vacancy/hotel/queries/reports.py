@@ -5,8 +5,8 @@ The formulas are those of the field; `docs/reports.md` writes them out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from vacancy.contracts.contract import contract
 from vacancy.db.database import Reader
 from vacancy.hotel import refusals
+from vacancy.hotel.calendar import months_between
 from vacancy.hotel.model import Actor
 from vacancy.hotel.queries.catalogue import get_property
 from vacancy.hotel.queries.figures import check_period, ratio, share_minor
@@ -112,7 +113,7 @@ async def get_kpi_report(
     total = _kpi(rows, by_name.get(""), place.currency, basis)
     items: tuple[MonthKpi, ...] | msgspec.UnsetType = msgspec.UNSET
     if by == "month":
-        months = ((month, by_name.get(month)) for month in _months(from_date, to_date))
+        months = ((month, by_name.get(month)) for month in months_between(from_date, to_date))
         items = tuple(
             MonthKpi(month=month, **asdict(_kpi([row] if row else [], row, place.currency, basis)))
             for month, row in months
@@ -120,13 +121,6 @@ async def get_kpi_report(
     return KpiReport(
         property=place.code, from_date=from_date, to_date=to_date, items=items, **asdict(total)
     )
-
-
-def _months(from_date: date, to_date: date) -> Iterable[str]:
-    last = to_date - timedelta(days=1)
-    first, end = (day.year * 12 + day.month - 1 for day in (from_date, last))
-    for number in range(first, end + 1):
-        yield f"{number // 12:04}-{number % 12 + 1:02}"
 
 
 def _kpi(rows: Sequence[PeriodSums], whole: PeriodSums | None, currency: str, basis: Basis) -> Kpi:

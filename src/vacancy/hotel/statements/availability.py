@@ -10,6 +10,8 @@ from vacancy.db.statement import Access, Statement
 class AvailableRooms(msgspec.Struct, frozen=True):
     """One room type over a stay."""
 
+    property_id: int
+    room_type_id: int | None
     room_type: str
     """Empty when the property has no such room type, or none at all."""
     name: str
@@ -28,6 +30,8 @@ class AvailableRooms(msgspec.Struct, frozen=True):
 def _available(room_type: str) -> str:
     return f"""
     SELECT
+        p.id,
+        t.id,
         COALESCE(t.code, ''),
         COALESCE(t.name, ''),
         (

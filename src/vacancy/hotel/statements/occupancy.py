@@ -11,8 +11,9 @@ from vacancy.db.statement import Access, Statement
 class NightSums(msgspec.Struct, frozen=True):
     """What the nights of a period come to. One row always, also for what is not there."""
 
-    currency: str | None
+    property_id: int | None
     """None when there is no such property, or none that the caller may see."""
+    currency: str | None
     room_type_id: int | None
     """One of those that were summed. None when the property has no such room type, or none."""
     capacity: int
@@ -26,6 +27,7 @@ class NightSums(msgspec.Struct, frozen=True):
 def _sum_nights(room_type: str) -> str:
     return f"""
     SELECT
+        MAX(p.id),
         MAX(p.currency),
         MAX(t.id),
         COALESCE(SUM(i.capacity), 0),
@@ -49,6 +51,7 @@ def _sum_nights(room_type: str) -> str:
 def _sum_nights_postgresql(room_type: str) -> str:
     return f"""
     SELECT
+        MAX(p.id),
         MAX(p.currency),
         MAX(t.id),
         CAST(COALESCE(SUM(n.capacity), 0) AS bigint),

@@ -12,6 +12,7 @@ from vacancy.hotel.model import Status
 class StatusSums(msgspec.Struct, frozen=True):
     """What arrives in the period in one status; one row without a status when nothing does."""
 
+    property_id: int
     currency: str
     room_type_id: int | None
     """None when the property has no such room type; 0 for whole bookings."""
@@ -28,6 +29,7 @@ class StatusSums(msgspec.Struct, frozen=True):
 def _sums(room_type: str, room_type_id: str, of_property: str) -> str:
     return f"""
     SELECT
+        p.id,
         p.currency,
         {room_type_id},
         c.status,
@@ -42,7 +44,7 @@ def _sums(room_type: str, room_type_id: str, of_property: str) -> str:
         AND c.arrival < :to_date
     WHERE p.code = :property
         AND (p.id = :of_property OR :of_property = 0)
-    GROUP BY p.currency, {room_type_id}, c.status
+    GROUP BY p.id, p.currency, {room_type_id}, c.status
     ORDER BY c.status
     """
 

@@ -100,7 +100,7 @@ def property_code(call: Call) -> str:
 
 
 async def properties(call: Call, asked: None) -> Answer:
-    found = await list_properties(call.house.db)
+    found = await list_properties(call.house.reads)
     return json_answer(
         PropertyPage(
             [
@@ -114,7 +114,7 @@ async def properties(call: Call, asked: None) -> Answer:
 
 
 async def room_types(call: Call, asked: None) -> Answer:
-    db = call.house.db
+    db = call.house.reads
     place = await get_property(db, property_code(call))
     found = await list_room_types(db, place.code)
     return json_answer(
@@ -130,7 +130,7 @@ async def room_types(call: Call, asked: None) -> Answer:
 
 
 async def availability(call: Call, asked: AvailabilityQuery) -> Answer:
-    db, code = call.house.db, property_code(call)
+    db, code = call.house.reads, property_code(call)
     check_in, check_out, rooms = asked.check_in, asked.check_out, asked.rooms
     if asked.room_type is None:
         items = await get_all_room_availability(db, code, check_in, check_out, rooms)
@@ -141,7 +141,7 @@ async def availability(call: Call, asked: AvailabilityQuery) -> Answer:
 
 
 async def checks(call: Call, asked: ChecksBody) -> Answer:
-    return json_answer(ChecksAnswer(await batch_check_availability(call.house.db, asked.checks)))
+    return json_answer(ChecksAnswer(await batch_check_availability(call.house.reads, asked.checks)))
 
 
 ROUTES = (
@@ -152,6 +152,7 @@ ROUTES = (
         access=PUBLIC,
         summary="All properties.",
         answer=PropertyPage,
+        conditional=True,
         tag="Properties",
     ),
     Route(
@@ -162,6 +163,7 @@ ROUTES = (
         summary="What a property sells.",
         answer=RoomTypePage,
         codes=("PROPERTY_UNKNOWN",),
+        conditional=True,
         tag="Properties",
     ),
     Route(
@@ -180,6 +182,7 @@ ROUTES = (
             "STAY_TOO_LONG",
             "VALUE_OUT_OF_RANGE",
         ),
+        conditional=True,
         tag="Properties",
     ),
     Route(

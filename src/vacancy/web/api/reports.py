@@ -53,7 +53,7 @@ class StatisticsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def kpi(call: Call, asked: KpiQuery) -> Answer:
     return json_answer(
         await get_kpi_report(
-            call.house.db,
+            call.house.reads,
             asked.property,
             asked.from_date,
             asked.to_date,
@@ -67,7 +67,7 @@ async def kpi(call: Call, asked: KpiQuery) -> Answer:
 async def occupancy(call: Call, asked: OccupancyQuery) -> Answer:
     return json_answer(
         await get_occupancy_rate(
-            call.house.db,
+            call.house.reads,
             asked.property,
             asked.from_date,
             asked.to_date,
@@ -81,7 +81,7 @@ async def occupancy(call: Call, asked: OccupancyQuery) -> Answer:
 async def statistics(call: Call, asked: StatisticsQuery) -> Answer:
     return json_answer(
         await get_booking_statistics(
-            call.house.db,
+            call.house.reads,
             asked.property,
             asked.from_date,
             asked.to_date,
@@ -101,6 +101,7 @@ ROUTES = (
         query=KpiQuery,
         answer=KpiReport,
         codes=("PROPERTY_UNKNOWN", "PROPERTY_NOT_YOURS", "QUERY_INVALID"),
+        conditional=True,
         tag="Reports",
     ),
     Route(
@@ -119,6 +120,7 @@ ROUTES = (
             "PERIOD_TOO_LONG",
             "QUERY_INVALID",
         ),
+        conditional=True,
         tag="Reports",
     ),
     Route(
@@ -137,6 +139,7 @@ ROUTES = (
             "PERIOD_TOO_LONG",
             "QUERY_INVALID",
         ),
+        conditional=True,
         tag="Reports",
     ),
 )

@@ -32,7 +32,7 @@ class BookingsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def bookings(call: Call, asked: BookingsQuery) -> Answer:
     user_id = _user_id(call)
     page = await get_user_bookings_with_room_type(
-        call.house.db,
+        call.house.reads,
         user_id,
         status=asked.status,
         limit=asked.limit,
@@ -84,6 +84,7 @@ ROUTES = (
         query=BookingsQuery,
         answer=BookingPage,
         codes=("USER_UNKNOWN", "CURSOR_INVALID", "QUERY_INVALID", "VALUE_OUT_OF_RANGE"),
+        conditional=True,
         tag="Bookings",
     ),
     Route(

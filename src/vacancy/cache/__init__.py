@@ -1,0 +1,1 @@
+"""A cache of query results that is fresh or absent. It knows nothing of what it keeps."""
