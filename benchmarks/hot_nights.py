@@ -66,30 +66,23 @@ noted AS (
     )
     SELECT property_id, $1, room_type_id, taken.night, 1, 0, 0, 0, now() FROM place, taken
 ),
-arrived AS (
-    INSERT INTO arrival_counts (
-        property_id, arrival, status, segment, channel, bookings, stays, room_nights
-    )
-    SELECT property_id, $3, 'provisional', 'direct', 'api', 1, 0, 0 FROM place
-    ON CONFLICT (property_id, arrival, status, segment, channel) DO UPDATE
-    SET bookings = arrival_counts.bookings + 1
-),
 counted AS (
     INSERT INTO booking_counts (
-        property_id, room_type_id, arrival, status, bookings, room_nights, value_minor
+        property_id, arrival, room_type_id, status, bookings, room_nights, value_minor, stays,
+        nights_sold
     )
-    SELECT property_id, kind, $3, 'provisional', 1, $4 - $3, price_minor * ($4 - $3)
+    SELECT property_id, $3, kind, 'provisional', 1, $4 - $3, price_minor * ($4 - $3), 0, 0
     FROM place, unnest(ARRAY[0, room_type_id]) AS kind
-    ON CONFLICT (property_id, room_type_id, arrival, status) DO UPDATE
+    ON CONFLICT (property_id, arrival, room_type_id, status) DO UPDATE
     SET
         bookings = booking_counts.bookings + excluded.bookings,
         room_nights = booking_counts.room_nights + excluded.room_nights,
         value_minor = booking_counts.value_minor + excluded.value_minor
 ),
 led AS (
-    INSERT INTO lead_time_counts (property_id, arrival, lead_days, bookings)
-    SELECT property_id, $3, 1, 1 FROM place
-    ON CONFLICT (property_id, arrival, lead_days) DO UPDATE
+    INSERT INTO lead_time_counts (property_id, month, lead_days, bookings)
+    SELECT property_id, date_trunc('month', $3)::date, 1, 1 FROM place
+    ON CONFLICT (property_id, month, lead_days) DO UPDATE
     SET bookings = lead_time_counts.bookings + 1
 ),
 audited AS (

@@ -63,6 +63,7 @@ def _questions(hotel: Hotel) -> dict[str, Question]:
         "confirmed": lambda db: get_user_bookings_with_room_type(db, guest, status=confirmed),
         "no bookings": lambda db: get_user_bookings_with_room_type(db, nobody),
         "report": lambda db: get_kpi_report(db, "alpine", first, UNTIL, by="month"),
+        "cut": lambda db: get_kpi_report(db, "alpine", first + NIGHT, UNTIL + NIGHT),
         "ten years": lambda db: get_kpi_report(db, "alpine", first, date(2036, 1, 1)),
         "occupancy": lambda db: get_occupancy_rate(db, "alpine", first, UNTIL),
         "of double": lambda db: get_occupancy_rate(db, "alpine", first, UNTIL, "double"),
@@ -236,7 +237,7 @@ def test_what_was_not_touched_stays(database_url: str) -> None:
 
             kinds = dict(await world.stranger.run("SELECT code, id FROM room_types"))
             night = f"UPDATE room_inventory SET out_of_order = 1 WHERE night = '{FIRST_NIGHT}'"
-            of_nights = {"all rooms", "report", "ten years", "occupancy", "of double"}
+            of_nights = {"all rooms", "report", "cut", "ten years", "occupancy", "of double"}
             assert await missed_after(f"{night} AND room_type_id = {kinds['double']}") == {
                 "double",
                 *of_nights,
@@ -246,13 +247,19 @@ def test_what_was_not_touched_stays(database_url: str) -> None:
                 *of_nights,
             }
             far = f"UPDATE room_inventory SET out_of_order = 1 WHERE night = '{UNTIL}'"
-            assert await missed_after(far) == {"later", "ten years"}
+            assert await missed_after(far) == {"later", "cut", "ten years"}
             users = f"UPDATE bookings SET guest_name = 'A' WHERE user_id = {hotel.other.user_id}"
             assert await missed_after(users) == set()
             users = f"UPDATE bookings SET guest_name = 'A' WHERE user_id = {hotel.guest.user_id}"
-            assert await missed_after(users) == {"bookings", "confirmed"}
+            assert await missed_after(users) == {"bookings", "confirmed", "cut"}
             counts = "UPDATE booking_counts SET bookings = bookings + 1"
-            assert await missed_after(counts) == {"statistics", "of single"}
+            assert await missed_after(counts) == {
+                "statistics",
+                "of single",
+                "report",
+                "cut",
+                "ten years",
+            }
 
             # A booking through our own path touches its night, its guest and the sums.
             await world.answers()

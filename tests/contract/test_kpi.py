@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from statistics import median
 
 import msgspec
 import pytest
@@ -19,7 +22,7 @@ from vacancy.hotel.booking import booking_of
 from vacancy.hotel.bulk import PastBooking, load_past_bookings
 from vacancy.hotel.model import Status
 from vacancy.hotel.queries import get_kpi_report, list_properties, list_room_types
-from vacancy.hotel.queries.reports import KpiReport
+from vacancy.hotel.queries.reports import KpiReport, whole_months
 
 KEYS = (
     "rooms_available",
@@ -185,6 +188,64 @@ def test_a_period_that_cuts_months_counts_only_its_part(database_url: str) -> No
             assert [one.month for one in one_day.items] == ["2027-12"]
 
     asyncio.run(story())
+
+
+def test_lead_times_are_exact_where_the_period_cuts_months(database_url: str) -> None:
+    """Whole months are counted, the parts of others are not: against a clerk who has the list."""
+
+    async def story() -> None:
+        rng = random.Random(7)
+        async with a_hotel(database_url, capacity=50) as hotel:
+            booked: list[tuple[date, int]] = []
+            for number in range(120):
+                arrival = JANUARY + timedelta(days=rng.randrange(120))
+                lead_days = rng.choice((0, 1, 1, 2, 5, 13, 60, 200))
+                ended = number % 10 == 0
+                await write(
+                    hotel,
+                    arrival,
+                    [100],
+                    status="expired" if ended else "no_show",
+                    lead_days=lead_days,
+                )
+                if not ended:
+                    booked.append((arrival, lead_days))
+            starts = [JANUARY, date(2027, 1, 2), date(2027, 1, 31), FEBRUARY, date(2027, 2, 15)]
+            ends = [date(2027, 2, 2), date(2027, 2, 28), MARCH, date(2027, 3, 20), date(2028, 1, 1)]
+            for start, end in itertools.product(starts, ends):
+                if start >= end:
+                    continue
+                found = await report(hotel, start, end, by_month=True)
+                assert isinstance(found.items, tuple)
+                for part in (found, *found.items):
+                    month = getattr(part, "month", "")
+                    days = [
+                        lead_days
+                        for arrival, lead_days in booked
+                        if start <= arrival < end and arrival.isoformat().startswith(month)
+                    ]
+                    assert part.bookings == len(days)
+                    assert part.lead_time_median_days == (median(days) if days else None)
+                    mean_days = part.lead_time_mean_days
+                    assert mean_days == (round(sum(days) / len(days), 6) if days else None)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "whole"),
+    [
+        ("2027-01-01", "2028-01-01", ("2027-01-01", "2028-01-01")),
+        ("2027-01-02", "2027-12-31", ("2027-02-01", "2027-12-01")),
+        ("2027-01-31", "2027-02-02", ("2027-02-01", "2027-02-01")),
+        ("2027-01-02", "2027-01-31", ("2027-01-31", "2027-01-31")),
+        ("2027-01-01", "2027-01-31", ("2027-01-01", "2027-01-01")),
+        ("9999-12-02", "9999-12-31", ("9999-12-31", "9999-12-31")),
+    ],
+)
+def test_which_months_a_period_has_whole(start: str, end: str, whole: tuple[str, str]) -> None:
+    first, after = whole_months(date.fromisoformat(start), date.fromisoformat(end))
+    assert (first.isoformat(), after.isoformat()) == whole
 
 
 def test_the_physical_basis_keeps_out_of_order_in(database_url: str) -> None:

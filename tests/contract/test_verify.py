@@ -13,13 +13,16 @@ import pytest
 
 from tests.hotels import FIRST_NIGHT, Hotel, a_hotel
 from tests.runnable import Statement
+from vacancy.bootstrap import open_database, open_house
+from vacancy.config import Settings
 from vacancy.db.database import Transaction
 from vacancy.db.statement import NoRow
 from vacancy.errors import Differs, Missing
 from vacancy.hotel.admission.state import Line
 from vacancy.hotel.booking import booking_of
 from vacancy.hotel.bulk import PastBooking, load_past_bookings
-from vacancy.hotel.queries import list_properties, list_room_types
+from vacancy.hotel.migrating import migrate_database
+from vacancy.hotel.queries import get_kpi_report, list_properties, list_room_types
 from vacancy.hotel.verify import VerifyReport, require_clean, verify_inventory
 
 BOOKED = datetime.fromisoformat("2026-11-01T12:00:00+00:00")
@@ -132,19 +135,19 @@ DAMAGES = (
             ("night", "rooms_sold", "bookings"),
             ("night", "room_revenue_minor", "bookings"),
             ("ledger", "reserved", "bookings"),
-            ("arrival_count", "bookings", "bookings"),
-            ("arrival_count", "stays", "bookings"),
+            ("booking_count", "bookings", "bookings"),
+            ("booking_count", "stays", "bookings"),
         },
     ),
     damage(
         "a status that takes rooms, set by hand",
         f"UPDATE bookings SET status = 'checked_in' WHERE id = {CANCELLED}",
-        found={("night", "reserved", "bookings"), ("arrival_count", "bookings", "bookings")},
+        found={("night", "reserved", "bookings"), ("booking_count", "bookings", "bookings")},
     ),
     damage(
         "a status that takes the same rooms, set by hand",
         f"UPDATE bookings SET status = 'checked_in' WHERE id = {CONFIRMED}",
-        found={("arrival_count", "bookings", "bookings")},
+        found={("booking_count", "bookings", "bookings")},
     ),
     damage(
         "a provisional booking confirmed by hand",
@@ -153,25 +156,18 @@ DAMAGES = (
     ),
     *(
         damage(
-            f"a count of {field} off by one",
-            f"UPDATE arrival_counts SET {field} = {field} + 1 WHERE status = 'confirmed'",
-            found={("arrival_count", field, "bookings")},
+            f"{field} of {whose} off by one",
+            f"UPDATE booking_counts SET {field} = {field} + 1"
+            f" WHERE status = 'confirmed' AND room_type_id {is_whose}",
+            found={("booking_count", field, "bookings")},
         )
-        for field in ("bookings", "stays", "room_nights")
+        for whose, is_whose in (("whole bookings", "= 0"), ("a room type", "<> 0"))
+        for field in ("bookings", "room_nights", "value_minor", "stays", "nights_sold")
     ),
     damage(
         "a deleted count",
-        "DELETE FROM arrival_counts WHERE status = 'confirmed'",
-        found={("arrival_count", "bookings", "bookings")},
-    ),
-    *(
-        damage(
-            f"{field} of a room type off by one",
-            f"UPDATE booking_counts SET {field} = {field} + 1"
-            " WHERE status = 'confirmed' AND room_type_id <> 0",
-            found={("booking_count", field, "bookings")},
-        )
-        for field in ("bookings", "room_nights", "value_minor")
+        "DELETE FROM booking_counts WHERE status = 'confirmed'",
+        found={("booking_count", "bookings", "bookings")},
     ),
     damage(
         "whole bookings not counted",
@@ -218,7 +214,7 @@ DAMAGES = (
     damage(
         "more rooms in a line",
         f"UPDATE room_stays SET rooms = rooms + 1 WHERE booking_id = {CONFIRMED}",
-        found={("night", "reserved", "bookings"), ("arrival_count", "stays", "bookings")},
+        found={("night", "reserved", "bookings"), ("booking_count", "stays", "bookings")},
     ),
     damage(
         "a booking without lines",
@@ -231,11 +227,19 @@ DAMAGES = (
         "DELETE FROM bookings WHERE lead_days = 61",
         found={
             ("ledger", "entries", "bookings"),
-            ("arrival_count", "bookings", "bookings"),
+            ("booking_count", "bookings", "bookings"),
             ("lead_time_count", "bookings", "bookings"),
         },
     ),
 )
+
+
+COUNTED = """
+    SELECT arrival, room_type_id, status, bookings, room_nights, value_minor, stays, nights_sold
+    FROM booking_counts
+    WHERE bookings <> 0
+    ORDER BY arrival, room_type_id, status
+    """
 
 
 class Undo(Exception):
@@ -327,6 +331,36 @@ def test_every_kind_of_damage_is_found(database_url: str) -> None:
     asyncio.run(story())
 
 
+def test_migrations_count_all_bookings_anew(database_url: str) -> None:
+    """0006 counts what stands already, whatever the counts before it held; and so does its way
+    back."""
+
+    async def story() -> None:
+        async with a_busy_hotel(database_url) as hotel:
+            booked = await hotel.house.db.adhoc(COUNTED)
+            arrivals = date(2027, 1, 1), date(2027, 2, 3)
+            before = await get_kpi_report(hotel.house.db, "alpine", *arrivals)
+        await migrate_database(database_url, "0005")
+        async with open_database(Settings(database_url=database_url, env="test")) as db:
+            old = await db.adhoc(
+                "SELECT status, CAST(SUM(bookings) AS bigint), CAST(SUM(stays) AS bigint),"
+                " CAST(SUM(room_nights) AS bigint) FROM arrival_counts GROUP BY 1 ORDER BY 1"
+            )
+            assert [tuple(row) for row in old] == [
+                ("cancelled", 1, 0, 0),
+                ("checked_out", 2, 0, 0),
+                ("confirmed", 1, 2, 4),
+                ("provisional", 1, 0, 0),
+            ]
+        await migrate_database(database_url)
+        async with open_house(Settings(database_url=database_url, env="test")) as house:
+            assert await house.db.adhoc(COUNTED) == booked
+            assert await get_kpi_report(house.db, "alpine", *arrivals) == before
+            assert (await verify_inventory(house.db)).ok
+
+    asyncio.run(story())
+
+
 def test_a_difference_says_where_and_how_much(database_url: str) -> None:
     async def story() -> None:
         async with a_busy_hotel(database_url) as hotel:
@@ -365,7 +399,7 @@ def test_one_property_alone_can_be_checked(database_url: str) -> None:
             await db.transact(
                 lambda tx: change(
                     tx,
-                    "INSERT INTO lead_time_counts (property_id, arrival, lead_days, bookings)"
+                    "INSERT INTO lead_time_counts (property_id, month, lead_days, bookings)"
                     " VALUES (5, '2027-01-01', 1, 1)",
                 )
             )

@@ -99,32 +99,23 @@ class KeyRow(msgspec.Struct, frozen=True):
     answer: dict[str, Any]
 
 
-class ArrivalRow(msgspec.Struct, frozen=True):
-    property_id: int
-    arrival: date
-    status: str
-    segment: str
-    channel: str
-    bookings: int
-    stays: int
-    room_nights: int
-
-
 class LeadTimeRow(msgspec.Struct, frozen=True):
     property_id: int
-    arrival: date
+    month: date
     lead_days: int
     bookings: int
 
 
 class BookingCountRow(msgspec.Struct, frozen=True):
     property_id: int
-    room_type_id: int
     arrival: date
+    room_type_id: int
     status: str
     bookings: int
     room_nights: int
     value_minor: int
+    stays: int
+    nights_sold: int
 
 
 def _whole(table: str, row: type[msgspec.Struct], order: str) -> Statement[Any]:
@@ -141,10 +132,9 @@ _LEDGER = _whole("night_ledger", LedgerRow, "entry")
 _AUDIT = _whole("audit_entries", AuditRow, "entry")
 _EVENTS = _whole("outbox_events", EventRow, "entry")
 _KEYS = _whole("idempotency_keys", KeyRow, "entry")
-_ARRIVALS = _whole("arrival_counts", ArrivalRow, "property_id, arrival, status, segment, channel")
-_LEAD_TIMES = _whole("lead_time_counts", LeadTimeRow, "property_id, arrival, lead_days")
+_LEAD_TIMES = _whole("lead_time_counts", LeadTimeRow, "property_id, month, lead_days")
 _BOOKING_COUNTS = _whole(
-    "booking_counts", BookingCountRow, "property_id, room_type_id, arrival, status"
+    "booking_counts", BookingCountRow, "property_id, arrival, room_type_id, status"
 )
 
 Key = tuple[int, int, date]
@@ -182,8 +172,8 @@ async def broken_promises(db: Reader, *, every_booking_has_a_key: bool = False) 
         *_inventory_is(inventory, "the bookings", _sums_of_bookings(bookings, stays)),
         *_bookings_whole(bookings, stays, ledger),
         *_told(bookings, await db.fetch_all(_AUDIT), await db.fetch_all(_EVENTS)),
-        *_counted(bookings, stays, await db.fetch_all(_ARRIVALS), await db.fetch_all(_LEAD_TIMES)),
-        *_counted_by_room_type(bookings, stays, await db.fetch_all(_BOOKING_COUNTS)),
+        *_counted(bookings, stays, await db.fetch_all(_BOOKING_COUNTS)),
+        *_lead_times(bookings, await db.fetch_all(_LEAD_TIMES)),
         *_keyed(bookings, await db.fetch_all(_KEYS), every_booking_has_a_key),
         *[f"verify-inventory: {each}" for each in (await verify_inventory(db)).differences],
     ]
@@ -320,75 +310,49 @@ def _told(
 
 
 def _counted(
-    bookings: Iterable[BookingRow],
-    stays: Iterable[StayRow],
-    arrivals: Iterable[ArrivalRow],
-    lead_times: Iterable[LeadTimeRow],
-) -> Iterable[str]:
-    lines: dict[int, list[StayRow]] = defaultdict(list)
-    for stay in stays:
-        lines[stay.booking_id].append(stay)
-    expected: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
-    leads: Counter[tuple[int, date, int]] = Counter()
-    for booking in bookings:
-        # A hold that ended by itself was never a booking of anybody's: reports leave it out.
-        if booking.status != "expired":
-            leads[booking.property_id, booking.check_in, booking.lead_days] += 1
-        total = expected[
-            booking.property_id,
-            booking.check_in,
-            booking.status,
-            booking.segment,
-            booking.channel,
-        ]
-        total[0] += 1
-        if TAKEN_BY.get(booking.status) == "reserved":
-            for stay in lines[booking.id]:
-                sold = len([price for price in stay.prices_minor if price])
-                total[1] += stay.rooms if sold else 0
-                total[2] += stay.rooms * sold
-    found = {
-        (row.property_id, row.arrival, row.status, row.segment, row.channel): [
-            row.bookings,
-            row.stays,
-            row.room_nights,
-        ]
-        for row in arrivals
-    }
-    for key in expected.keys() | found.keys():
-        if expected.get(key, [0, 0, 0]) != found.get(key, [0, 0, 0]):
-            yield f"arrivals {key}: counted {found.get(key)}, there are {expected.get(key)}"
-    counted = {(row.property_id, row.arrival, row.lead_days): row.bookings for row in lead_times}
-    if dict(leads) != {key: bookings for key, bookings in counted.items() if bookings}:
-        yield "the counts of lead times are not those of the bookings"
-
-
-def _counted_by_room_type(
     bookings: Iterable[BookingRow], stays: Iterable[StayRow], counts: Iterable[BookingCountRow]
 ) -> Iterable[str]:
+    """Each booking stands in the counts once as a whole and once for each of its room types."""
     lines: dict[int, list[StayRow]] = defaultdict(list)
     for stay in stays:
         lines[stay.booking_id].append(stay)
     expected: Counter[tuple[Any, ...]] = Counter()
     for booking in bookings:
         place, when = booking.property_id, (booking.check_in, booking.status)
+        is_sold = TAKEN_BY.get(booking.status) == "reserved"
         for room_type_id in {0} | {stay.room_type_id for stay in lines[booking.id]}:
-            expected[place, room_type_id, *when, "bookings"] += 1
+            key = (place, room_type_id, *when)
+            expected[*key, "bookings"] += 1
             for stay in lines[booking.id]:
                 if room_type_id in (0, stay.room_type_id):
-                    nights = stay.rooms * len(stay.prices_minor)
-                    expected[place, room_type_id, *when, "room nights"] += nights
-                    value = stay.rooms * sum(stay.prices_minor)
-                    expected[place, room_type_id, *when, "value"] += value
+                    paid = len([price for price in stay.prices_minor if price]) if is_sold else 0
+                    expected[*key, "room nights"] += stay.rooms * len(stay.prices_minor)
+                    expected[*key, "value"] += stay.rooms * sum(stay.prices_minor)
+                    expected[*key, "stays"] += stay.rooms if paid else 0
+                    expected[*key, "nights sold"] += stay.rooms * paid
     found: Counter[tuple[Any, ...]] = Counter()
     for row in counts:
         key = (row.property_id, row.room_type_id, row.arrival, row.status)
         found[*key, "bookings"] += row.bookings
         found[*key, "room nights"] += row.room_nights
         found[*key, "value"] += row.value_minor
+        found[*key, "stays"] += row.stays
+        found[*key, "nights sold"] += row.nights_sold
     for name in expected.keys() | found.keys():
         if expected[name] != found[name]:
-            yield f"bookings by room type {name}: {found[name]}, there are {expected[name]}"
+            yield f"counts {name}: {found[name]}, there are {expected[name]}"
+
+
+def _lead_times(bookings: Iterable[BookingRow], counts: Iterable[LeadTimeRow]) -> Iterable[str]:
+    expected: Counter[tuple[int, date, int]] = Counter()
+    for booking in bookings:
+        # A hold that ended by itself was never a booking of anybody's: reports leave it out.
+        if booking.status != "expired":
+            month = booking.check_in.replace(day=1)
+            expected[booking.property_id, month, booking.lead_days] += 1
+    found = {(row.property_id, row.month, row.lead_days): row.bookings for row in counts}
+    if dict(expected) != {key: counted for key, counted in found.items() if counted}:
+        yield "the counts of lead times are not those of the bookings"
 
 
 def _keyed(

@@ -40,8 +40,9 @@ FIRST = "(SELECT min(id) FROM bookings)"
         "DELETE FROM outbox_events WHERE entry = 3",
         "INSERT INTO outbox_events SELECT 1000, property_id, kind, subject_id, payload,"
         " created_at FROM outbox_events WHERE entry = 1",
-        "UPDATE arrival_counts SET bookings = bookings + 1",
-        "DELETE FROM arrival_counts",
+        "UPDATE booking_counts SET bookings = bookings + 1",
+        "UPDATE booking_counts SET stays = stays + 1 WHERE room_type_id = 0",
+        "DELETE FROM booking_counts",
         "DELETE FROM lead_time_counts",
         "UPDATE booking_counts SET value_minor = value_minor + 1 WHERE room_type_id <> 0",
         "DELETE FROM booking_counts WHERE room_type_id = 0",

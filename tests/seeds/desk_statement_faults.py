@@ -139,12 +139,14 @@ STATISTICS = (
         ),
     ),
     StatementFault(
-        name="statistics-of-a-default-room-type",
+        name="statistics-of-a-default-property",
         family="function around a column",
-        why="The counts of all room types are read for one of them.",
+        why="The counts of all hotels are read for a room type of one.",
         at="statistics.get_room_type_statistics",
         expects=("INDEX_NOT_USED", "TABLE_SCANNED"),
-        replace=(Edit("c.room_type_id = t.id", "COALESCE(c.room_type_id, 0) = t.id"),),
+        replace=(
+            Edit("c.property_id = t.property_id", "COALESCE(c.property_id, 0) = t.property_id"),
+        ),
     ),
     StatementFault(
         name="statistics-of-room-types-like",

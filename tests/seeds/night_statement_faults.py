@@ -142,10 +142,7 @@ REPORTS = (
         at="reports.sum_period",
         expects=("TABLE_SCANNED", "INDEX_NOT_USED"),
         replace=(
-            Edit(
-                "FROM room_inventory\n        WHERE property_id = :property_id",
-                "FROM room_inventory\n        WHERE abs(property_id) = :property_id",
-            ),
+            Edit("ON i.property_id = t.property_id", "ON abs(i.property_id) = t.property_id"),
         ),
     ),
     StatementFault(
@@ -156,8 +153,8 @@ REPORTS = (
         expects=("TABLE_SCANNED", "INDEX_NOT_USED"),
         replace=(
             Edit(
-                "FROM arrival_counts\n        WHERE property_id = :property_id",
-                "FROM arrival_counts\n        WHERE (property_id = :property_id OR bookings < 0)",
+                "FROM booking_counts\n        WHERE property_id = :property_id",
+                "FROM booking_counts\n        WHERE (property_id = :property_id OR bookings < 0)",
             ),
         ),
     ),
@@ -169,9 +166,9 @@ REPORTS = (
         expects=("TABLES_DIFFER", "TABLE_SCANNED"),
         replace=(
             Edit(
-                "FROM arrival_counts",
-                "FROM (SELECT property_id, check_in AS arrival, status, 1 AS bookings, 1 AS stays,"
-                " 1 AS room_nights FROM bookings) AS each_booking",
+                "FROM booking_counts",
+                "FROM (SELECT property_id, check_in AS arrival, 0 AS room_type_id, status,"
+                " 1 AS bookings, 1 AS stays, 1 AS nights_sold FROM bookings) AS each_booking",
             ),
         ),
     ),
@@ -183,22 +180,22 @@ REPORTS = (
         expects=("TABLES_DIFFER", "TABLE_SCANNED"),
         replace=(
             Edit(
-                "FROM room_inventory",
-                "FROM (SELECT property_id, night, 0 AS capacity, 0 AS out_of_order, rooms_sold,"
-                " room_revenue_minor FROM night_ledger) AS each_change",
+                "JOIN room_inventory AS i",
+                "JOIN (SELECT property_id, room_type_id, night, 0 AS capacity, 0 AS out_of_order,"
+                " rooms_sold, room_revenue_minor FROM night_ledger) AS i",
             ),
         ),
     ),
     StatementFault(
-        name="report-of-lead-times-with-bookings",
+        name="report-of-lead-times-with-users",
         family="undeclared table",
-        why="The report reads bookings, and no cache knows of it.",
+        why="The report reads users, and no cache knows of it.",
         at="reports.sum_period",
         expects=("TABLES_DIFFER",),
         replace=(
             Edit(
                 "FROM lead_time_counts\n        WHERE property_id = :property_id",
-                "FROM lead_time_counts\n        WHERE EXISTS (SELECT 1 FROM bookings)"
+                "FROM lead_time_counts\n        WHERE EXISTS (SELECT 1 FROM users)"
                 "\n            AND property_id = :property_id",
             ),
         ),

@@ -185,12 +185,12 @@ KEYS = (
         at="reports.sum_period",
         expects=("INDEX_NOT_USED",),
         ddl=_other_key(
-            "arrival_counts",
-            "property_id, arrival, status, segment, channel",
-            "arrival, property_id, status, segment, channel",
+            "booking_counts",
+            "property_id, arrival, room_type_id, status",
+            "arrival, property_id, room_type_id, status",
         ),
         postgresql=_other_key_postgresql(
-            "arrival_counts", "arrival, property_id, status, segment, channel"
+            "booking_counts", "arrival, property_id, room_type_id, status"
         ),
     ),
     SchemaFault(
@@ -201,10 +201,10 @@ KEYS = (
         expects=("INDEX_NOT_USED", "TABLE_SCANNED"),
         ddl=_other_key(
             "lead_time_counts",
-            "property_id, arrival, lead_days",
-            "lead_days, arrival, property_id",
+            "property_id, month, lead_days",
+            "lead_days, month, property_id",
         ),
-        postgresql=_other_key_postgresql("lead_time_counts", "lead_days, arrival, property_id"),
+        postgresql=_other_key_postgresql("lead_time_counts", "lead_days, month, property_id"),
     ),
     SchemaFault(
         name="booking-counts-by-status-first",
@@ -214,7 +214,7 @@ KEYS = (
         expects=("INDEX_NOT_USED", "TABLE_SCANNED"),
         ddl=_other_key(
             "booking_counts",
-            "property_id, room_type_id, arrival, status",
+            "property_id, arrival, room_type_id, status",
             "status, arrival, room_type_id, property_id",
         ),
         postgresql=_other_key_postgresql(

@@ -136,8 +136,6 @@ def _collect(changes: Changes, booking: PastBooking, booking_id: int) -> None:
         property_id=property_id,
         arrival=check_in,
         status=final,
-        segment=booking.segment,
-        channel=booking.channel,
         lines=lines,
         sign=1,
     )

@@ -78,8 +78,11 @@ def of_user_bookings(params: Params, rows: Sequence[Any]) -> Iterable[str]:
 def of_period(params: Params, _: Sequence[Any]) -> Iterable[str]:
     """The sums of a property's nights, arrivals and lead times."""
     place = params["property_id"]
-    for table in ("room_inventory", "arrival_counts", "lead_time_counts"):
+    yield tag("room_types", place)
+    for table in ("room_inventory", "booking_counts", "lead_time_counts"):
         yield from _of_months(table, place, params)
+    if params["first_month"] > params["from_date"] or params["end_month"] < params["to_date"]:
+        yield "bookings"  # of a month that the period cuts, they are asked themselves
 
 
 def of_occupancy(params: Params, rows: Sequence[Any]) -> Iterable[str]:

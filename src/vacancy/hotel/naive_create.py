@@ -98,31 +98,24 @@ INSERT_LEDGER = _insert(
     "property_id, booking_id, room_type_id, night, held, reserved, rooms_sold, room_revenue_minor,"
     " at",
 )
-ADD_ARRIVAL = _insert(
-    "arrival_counts",
-    "property_id, arrival, status, segment, channel, bookings, stays, room_nights",
-    """
-    ON CONFLICT (property_id, arrival, status, segment, channel) DO UPDATE
-    SET
-        bookings = arrival_counts.bookings + excluded.bookings,
-        stays = arrival_counts.stays + excluded.stays,
-        room_nights = arrival_counts.room_nights + excluded.room_nights""",
-)
 ADD_BOOKING_COUNT = _insert(
     "booking_counts",
-    "property_id, room_type_id, arrival, status, bookings, room_nights, value_minor",
+    "property_id, arrival, room_type_id, status, bookings, room_nights, value_minor, stays,"
+    " nights_sold",
     """
-    ON CONFLICT (property_id, room_type_id, arrival, status) DO UPDATE
+    ON CONFLICT (property_id, arrival, room_type_id, status) DO UPDATE
     SET
         bookings = booking_counts.bookings + excluded.bookings,
         room_nights = booking_counts.room_nights + excluded.room_nights,
-        value_minor = booking_counts.value_minor + excluded.value_minor""",
+        value_minor = booking_counts.value_minor + excluded.value_minor,
+        stays = booking_counts.stays + excluded.stays,
+        nights_sold = booking_counts.nights_sold + excluded.nights_sold""",
 )
 ADD_LEAD_TIME = _insert(
     "lead_time_counts",
-    "property_id, arrival, lead_days, bookings",
+    "property_id, month, lead_days, bookings",
     """
-    ON CONFLICT (property_id, arrival, lead_days) DO UPDATE
+    ON CONFLICT (property_id, month, lead_days) DO UPDATE
     SET bookings = lead_time_counts.bookings + excluded.bookings""",
 )
 INSERT_ANSWER = _insert(
@@ -138,7 +131,6 @@ STATEMENTS: tuple[Statement[Any], ...] = (
     INSERT_BOOKING,
     INSERT_STAY,
     INSERT_LEDGER,
-    ADD_ARRIVAL,
     ADD_BOOKING_COUNT,
     ADD_LEAD_TIME,
     INSERT_ANSWER,
@@ -238,7 +230,6 @@ async def _write(tx: Transaction, changes: Changes) -> None:
     await _each(tx, INSERT_BOOKING, changes.bookings)
     await _each(tx, INSERT_STAY, changes.stays)
     await _each(tx, INSERT_LEDGER, _held(changes, tx.now))
-    await _each(tx, ADD_ARRIVAL, _totals(changes.arrivals))
     await _each(tx, ADD_BOOKING_COUNT, _totals(changes.booking_counts))
     await _each(tx, ADD_LEAD_TIME, [(*key, n) for key, n in sorted(changes.lead_times.items())])
     await _each(tx, INSERT_AUDIT, changes.told)

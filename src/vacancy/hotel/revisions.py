@@ -6,7 +6,9 @@ from pathlib import Path
 
 from vacancy.db.revision import RevisionRange
 
-# From 0005 on triggers log what changes: on an older schema a server would cache what nobody tells
-# it is old.
-REVISIONS = RevisionRange(known=("0001", "0002", "0003", "0004", "0005"), oldest_accepted="0005")
+# With 0006 all counts of an arrival moved into one table: a server that counted on an older schema
+# would have nowhere to write them.
+REVISIONS = RevisionRange(
+    known=("0001", "0002", "0003", "0004", "0005", "0006"), oldest_accepted="0006"
+)
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"

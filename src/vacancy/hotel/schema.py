@@ -225,17 +225,20 @@ night_ledger = Table(
     **STRICT,
 )
 
-arrival_counts = Table(
-    "arrival_counts",
+# A room type of 0 is the whole booking, whatever its rooms. The arrival comes before the room type:
+# all that a sale counts is then on one page.
+booking_counts = Table(
+    "booking_counts",
     metadata,
     key("property_id", INTEGER),
     key("arrival", DATE),
+    key("room_type_id", INTEGER),
     key("status", TEXT),
-    key("segment", TEXT),
-    key("channel", TEXT),
     column("bookings", INTEGER),
-    column("stays", INTEGER),
     column("room_nights", INTEGER),
+    column("value_minor", INTEGER),
+    column("stays", INTEGER),
+    column("nights_sold", INTEGER),
     **CLUSTERED,
 )
 
@@ -243,23 +246,9 @@ lead_time_counts = Table(
     "lead_time_counts",
     metadata,
     key("property_id", INTEGER),
-    key("arrival", DATE),
+    key("month", DATE),
     key("lead_days", INTEGER),
     column("bookings", INTEGER),
-    **CLUSTERED,
-)
-
-# A room type of 0 is the whole booking, whatever its rooms.
-booking_counts = Table(
-    "booking_counts",
-    metadata,
-    key("property_id", INTEGER),
-    key("room_type_id", INTEGER),
-    key("arrival", DATE),
-    key("status", TEXT),
-    column("bookings", INTEGER),
-    column("room_nights", INTEGER),
-    column("value_minor", INTEGER),
     **CLUSTERED,
 )
 

@@ -53,22 +53,12 @@ SIZES: dict[str, Size] = {
             "night": _NIGHTS,
         },
     ),
-    "arrival_counts": Size(
-        rows=300_000,
-        distinct={
-            "property_id": 200,
-            "arrival": _NIGHTS,
-            "status": 7,
-            "segment": 8,
-            "channel": 5,
-        },
-    ),
     "booking_counts": Size(
         rows=3_000_000,
-        distinct={"property_id": 200, "room_type_id": 1_001, "arrival": _NIGHTS, "status": 7},
+        distinct={"property_id": 200, "arrival": _NIGHTS, "room_type_id": 1_001, "status": 7},
     ),
     "lead_time_counts": Size(
-        rows=600_000, distinct={"property_id": 200, "arrival": _NIGHTS, "lead_days": 400}
+        rows=600_000, distinct={"property_id": 200, "month": 36, "lead_days": 400}
     ),
     "idempotency_keys": Size(rows=50_000, distinct={"user_id": 5_000}),
     "audit_entries": Size(

@@ -21,9 +21,8 @@ TRACKED: tuple[Tracked, ...] = (
         replaced_by=(Key(("id",)), Key(("property_id", "source_ref"), "{row}.source_ref <> ''")),
     ),
     Tracked("room_stays", ("booking_id",)),
-    Tracked("arrival_counts", ("property_id", Month("arrival"))),
     Tracked("booking_counts", ("property_id", Month("arrival"))),
-    Tracked("lead_time_counts", ("property_id", Month("arrival"))),
+    Tracked("lead_time_counts", ("property_id", Month("month"))),
 )
 
 _NEVER_CACHED = "what is read of it is never cached"

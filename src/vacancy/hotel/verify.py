@@ -23,9 +23,8 @@ CHECKS: tuple[tuple[str, str, Statement[FoundDifference]], ...] = (
     ("night", "ledger", sql.NIGHTS_AGAINST_LEDGER),
     ("booking", "lines", booking_sql.BOOKINGS_AGAINST_LINES),
     ("ledger", "bookings", booking_sql.LEDGER_AGAINST_BOOKINGS),
-    ("arrival_count", "bookings", booking_sql.ARRIVALS_AGAINST_BOOKINGS),
     ("booking_count", "bookings", count_sql.COUNTS_AGAINST_BOOKINGS),
-    ("lead_time_count", "bookings", booking_sql.LEAD_TIMES_AGAINST_BOOKINGS),
+    ("lead_time_count", "bookings", count_sql.LEAD_TIMES_AGAINST_BOOKINGS),
 )
 """What is looked at, what it is recomputed from, and the statement that does so."""
 
@@ -34,12 +33,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One stored number that is not what it must be."""
 
     kind: str
-    """What is wrong: a `night` of inventory, a `booking`, its `ledger`, an `arrival_count`, a
-    `booking_count` or a `lead_time_count`."""
+    """What is wrong: a `night` of inventory, a `booking`, its `ledger`, a `booking_count` or a
+    `lead_time_count`."""
     property: str
     room_type: str | None
     night: date | None
-    """The night; for bookings and counts the arrival; none for a booking's whole ledger."""
+    """The night; for bookings and their counts the arrival, for lead times the first day of its
+    month; none for a booking's whole ledger."""
     subject: str | None
     """The booking's id, or which count it is."""
     field: str

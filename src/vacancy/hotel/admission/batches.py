@@ -28,8 +28,8 @@ SPOILED: tuple[type[VacancyError], ...] = (Conflict, Invalid, Internal)
 """Errors of a write that one request may have caused; the others then go on without it."""
 
 
-BATCH_STATEMENTS = 17
-"""Six to read what is decided on, eleven to write it, however many requests share the batch."""
+BATCH_STATEMENTS = 16
+"""Six to read what is decided on, ten to write it, however many requests share the batch."""
 
 LOOKS = 3
 """So often a batch begins again because holds have come to their end. Where they end one by one,

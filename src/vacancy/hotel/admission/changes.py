@@ -34,11 +34,11 @@ class Changes:
         self.statuses: list[tuple[int, Status, Status, datetime]] = []
         self.ledger: list[tuple[Any, ...]] = []
         """A row for each line that moves; the statement makes one of it for each night."""
-        self.arrivals: dict[tuple[int, date, Status, str, str], list[int]] = {}
-        """Bookings, stays, room nights by property, arrival, status, segment, channel."""
-        self.booking_counts: dict[tuple[int, int, date, Status], list[int]] = {}
-        """Bookings, room nights, value by property, room type, arrival, status."""
+        self.booking_counts: dict[tuple[int, date, int, Status], list[int]] = {}
+        """Bookings, room nights, value, stays and nights sold, by property, arrival, room type,
+        status."""
         self.lead_times: dict[tuple[int, date, int], int] = {}
+        """Bookings by property, first day of the month of arrival, lead time in days."""
         self.audit: list[tuple[Any, ...]] = []
         """Audit entries alone."""
         self.told: list[tuple[Any, ...]] = []
@@ -100,45 +100,34 @@ class Changes:
         property_id: int,
         arrival: date,
         status: Status,
-        segment: str,
-        channel: str,
         lines: tuple[Line, ...],
         sign: int,
     ) -> None:
-        """Counts a booking in (+1) or out of (-1) a status. Stays and room nights are those sold:
-        without day use and complimentary rooms."""
-        totals = self.arrivals.setdefault((property_id, arrival, status, segment, channel), [0] * 3)
-        totals[0] += sign
-        if TAKES[status] == "reserved":
-            for line in lines:
-                sold_nights = sum(1 for price in line.prices_minor if price)
-                if sold_nights:
-                    totals[1] += sign * line.rooms
-                    totals[2] += sign * line.rooms * sold_nights
-        self._count_rooms(property_id, arrival, status, lines, sign)
-
-    def _count_rooms(
-        self, property_id: int, arrival: date, status: Status, lines: tuple[Line, ...], sign: int
-    ) -> None:
-        """Once for the whole booking and once for each of its room types."""
+        """Counts a booking in (+1) or out of (-1) a status: once for the whole of it and once for
+        each of its room types. Stays and nights sold are without day use and complimentary
+        rooms."""
         counts = self.booking_counts
-        seen: set[int] = set()
-        whole = counts.setdefault((property_id, WHOLE_BOOKING, arrival, status), [0] * 3)
+        is_sold = TAKES[status] == "reserved"
+        whole = counts.setdefault((property_id, arrival, WHOLE_BOOKING, status), [0] * 5)
         whole[0] += sign
+        seen: set[int] = set()
         for line in lines:
-            room_nights = sign * line.rooms * len(line.prices_minor)
-            value_minor = sign * line.rooms * sum(line.prices_minor)
-            own = counts.setdefault((property_id, line.room_type_id, arrival, status), [0] * 3)
-            if line.room_type_id not in seen:
-                seen.add(line.room_type_id)
+            type_id, prices, rooms = line.room_type_id, line.prices_minor, sign * line.rooms
+            own = counts.setdefault((property_id, arrival, type_id, status), [0] * 5)
+            if type_id not in seen:
+                seen.add(type_id)
                 own[0] += sign
+            nights_sold = len(prices) - prices.count(0) if is_sold else 0
             for totals in (whole, own):
-                totals[1] += room_nights
-                totals[2] += value_minor
+                totals[1] += rooms * len(prices)
+                totals[2] += rooms * sum(prices)
+                if nights_sold:
+                    totals[3] += rooms
+                    totals[4] += rooms * nights_sold
 
     def lead_time(self, property_id: int, arrival: date, lead_days: int, *, sign: int = 1) -> None:
         """Counts a booking in, or out again: a hold that expired was never a booking."""
-        key = (property_id, arrival, lead_days)
+        key = (property_id, arrival.replace(day=1), lead_days)
         self.lead_times[key] = self.lead_times.get(key, 0) + sign
 
     def tell(

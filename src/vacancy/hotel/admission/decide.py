@@ -270,8 +270,6 @@ def _move(state: State, changes: Changes, booking: KnownBooking, before: Status 
                 property_id=row.property_id,
                 arrival=row.check_in,
                 status=status,
-                segment=row.segment,
-                channel=row.channel,
                 lines=booking.lines,
                 sign=sign,
             )

@@ -40,7 +40,6 @@ def rows_to_write(changes: Changes) -> list[SetChange]:
         (sql.INSERT_STAYS, changes.stays),
         (sql.CHANGE_STATUS, changes.statuses),
         (sql.INSERT_LEDGER, changes.ledger),
-        (sql.ADD_ARRIVALS, _moved(changes.arrivals)),
         (sql.ADD_BOOKING_COUNTS, _moved(changes.booking_counts)),
         (sql.ADD_LEAD_TIMES, [(*key, n) for key, n in sorted(changes.lead_times.items()) if n]),
         (sql.INSERT_AUDIT, changes.audit),

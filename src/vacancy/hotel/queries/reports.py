@@ -6,7 +6,7 @@ The formulas are those of the field; `docs/reports.md` writes them out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 import msgspec
@@ -102,11 +102,14 @@ async def get_kpi_report(
     place = await get_property(db, property_code)
     if actor is not None and not actor.may_enter(place.id):
         raise refusals.not_this_property(place.code)
+    first_month, end_month = whole_months(from_date, to_date)
     rows = await db.fetch_all(
         sql.SUM_PERIOD,
         property_id=place.id,
         from_date=from_date,
         to_date=to_date,
+        first_month=first_month,
+        end_month=end_month,
         by_month=int(by == "month"),
     )
     by_name = {row.month: row for row in rows}
@@ -121,6 +124,18 @@ async def get_kpi_report(
     return KpiReport(
         property=place.code, from_date=from_date, to_date=to_date, items=items, **asdict(total)
     )
+
+
+def whole_months(from_date: date, to_date: date) -> tuple[date, date]:
+    """The calendar months that lie in the period whole, the end exclusive: what is before the one
+    and from the other on are parts of months. Without any, all of the period is before both."""
+    end = to_date.replace(day=1)
+    if from_date > end:
+        return to_date, to_date
+    first = from_date.replace(day=1)
+    if first < from_date:
+        first = (first + timedelta(days=31)).replace(day=1)
+    return first, end
 
 
 def _kpi(rows: Sequence[PeriodSums], whole: PeriodSums | None, currency: str, basis: Basis) -> Kpi:

@@ -165,56 +165,32 @@ INSERT_LEDGER = SetStatement(
     access=Access(),
 )
 
-ADD_ARRIVALS = SetStatement(
-    "admission.add_arrivals",
-    """
-    INSERT INTO arrival_counts (
-        property_id, arrival, status, segment, channel, bookings, stays, room_nights
-    )
-    {rows}
-    ON CONFLICT (property_id, arrival, status, segment, channel) DO UPDATE
-    SET
-        bookings = arrival_counts.bookings + excluded.bookings,
-        stays = arrival_counts.stays + excluded.stays,
-        room_nights = arrival_counts.room_nights + excluded.room_nights
-    """,
-    columns={
-        "property_id": "integer",
-        "arrival": "date",
-        "status": "text",
-        "segment": "text",
-        "channel": "text",
-        "bookings": "integer",
-        "stays": "integer",
-        "room_nights": "integer",
-    },
-    row=NoRow,
-    counted=False,
-    writes=("arrival_counts",),
-    access=Access(),
-)
-
 ADD_BOOKING_COUNTS = SetStatement(
     "admission.add_booking_counts",
     """
     INSERT INTO booking_counts (
-        property_id, room_type_id, arrival, status, bookings, room_nights, value_minor
+        property_id, arrival, room_type_id, status, bookings, room_nights, value_minor, stays,
+        nights_sold
     )
     {rows}
-    ON CONFLICT (property_id, room_type_id, arrival, status) DO UPDATE
+    ON CONFLICT (property_id, arrival, room_type_id, status) DO UPDATE
     SET
         bookings = booking_counts.bookings + excluded.bookings,
         room_nights = booking_counts.room_nights + excluded.room_nights,
-        value_minor = booking_counts.value_minor + excluded.value_minor
+        value_minor = booking_counts.value_minor + excluded.value_minor,
+        stays = booking_counts.stays + excluded.stays,
+        nights_sold = booking_counts.nights_sold + excluded.nights_sold
     """,
     columns={
         "property_id": "integer",
-        "room_type_id": "integer",
         "arrival": "date",
+        "room_type_id": "integer",
         "status": "text",
         "bookings": "integer",
         "room_nights": "integer",
         "value_minor": "integer",
+        "stays": "integer",
+        "nights_sold": "integer",
     },
     row=NoRow,
     counted=False,
@@ -225,14 +201,14 @@ ADD_BOOKING_COUNTS = SetStatement(
 ADD_LEAD_TIMES = SetStatement(
     "admission.add_lead_times",
     """
-    INSERT INTO lead_time_counts (property_id, arrival, lead_days, bookings)
+    INSERT INTO lead_time_counts (property_id, month, lead_days, bookings)
     {rows}
-    ON CONFLICT (property_id, arrival, lead_days) DO UPDATE
+    ON CONFLICT (property_id, month, lead_days) DO UPDATE
     SET bookings = lead_time_counts.bookings + excluded.bookings
     """,
     columns={
         "property_id": "integer",
-        "arrival": "date",
+        "month": "date",
         "lead_days": "integer",
         "bookings": "integer",
     },

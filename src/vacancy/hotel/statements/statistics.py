@@ -49,7 +49,8 @@ def _sums(room_type: str, room_type_id: str, of_property: str) -> str:
     """
 
 
-_COUNTS = "pk_booking_counts (property_id, room_type_id, arrival)"
+# The room type is judged inside the key: the arrivals of a year are some 10 rows a day, 0.3 ms.
+_COUNTS = "pk_booking_counts (property_id, arrival)"
 
 # A room type of 0 counts whole bookings, whatever their rooms.
 GET_BOOKING_STATISTICS = Statement(

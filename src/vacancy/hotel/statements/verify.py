@@ -57,7 +57,6 @@ READS_ALL = Access(
         "night_ledger": _WHOLE,
         "bookings": _WHOLE,
         "room_stays": _WHOLE,
-        "arrival_counts": _WHOLE,
         "lead_time_counts": _WHOLE,
         "booking_counts": _WHOLE,
     },
