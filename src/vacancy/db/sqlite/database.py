@@ -39,6 +39,7 @@ from vacancy.db.database import (
 )
 from vacancy.db.gate import IN_UNIT, admit
 from vacancy.db.sqlite.changes import SqliteFeed
+from vacancy.db.sqlite.checkpoints import Checkpoints
 from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
 from vacancy.db.sqlite.session import (
     BUSY_TIMEOUT_MS,
@@ -118,8 +119,11 @@ class SqliteDatabase:
         self._open: Callable[[bool], SqliteSession] = lambda create: SqliteSession(
             open_connection(self.path, vfs=vfs, create=create, synchronous=synchronous), self.trace
         )
+        self._checkpoints = Checkpoints(
+            lambda: open_connection(self.path, vfs=vfs, synchronous=synchronous)
+        )
         try:
-            self._writer = self._open(True)
+            self._writer = self._open_writer(create=True)
             self._reader = self._open(False)
             map_pages(self._reader.connection)
         except BaseException:
@@ -136,6 +140,11 @@ class SqliteDatabase:
         self._reader_follows = False
         self._feeds: list[SqliteFeed] = []
         self._closed = False
+
+    def _open_writer(self, *, create: bool) -> SqliteSession:
+        session = self._open(create)
+        self._checkpoints.begin(session.connection)
+        return session
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         if statement.heavy:
@@ -277,7 +286,10 @@ class SqliteDatabase:
         except BaseException:
             self._roll_back()
             raise
-        self._turn.give_back()
+        try:
+            self._checkpoints.after_commit(self._writer.connection)
+        finally:
+            self._turn.give_back()
 
     def _roll_back(self) -> None:
         """Whatever happens to the transaction, the turn goes on to the others."""
@@ -287,7 +299,7 @@ class SqliteDatabase:
         except VacancyError:
             # What cannot even be undone goes with its connection: SQLite undoes it on opening.
             self._writer.connection.close(force=True)
-            self._writer = self._open(False)
+            self._writer = self._open_writer(create=False)
         finally:
             self._turn.give_back()
 
@@ -359,6 +371,7 @@ class SqliteDatabase:
         put another one in its place."""
         if self._writer.has_moved():
             self._writer = self._open_anew(self._writer)
+            self._checkpoints.begin(self._writer.connection)
             self._is_wal = False
             self._reader_follows = True  # on its own thread, not on the one that waits
 
@@ -383,6 +396,7 @@ class SqliteDatabase:
         self._heavy_thread.shutdown()
         for feed in self._feeds:
             await feed.close()
+        self._checkpoints.close()
         for session in (self._writer, self._reader, self._heavy_reader):
             if session is not None:
                 session.connection.close()
