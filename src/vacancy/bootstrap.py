@@ -105,7 +105,12 @@ async def _caching(
         max_bytes=settings.cache_mb * 1024 * 1024,
         policy=settings.cache_policy,
     )
-    cache = QueryCache(db.open_feed(), limits=limits, shadow_every=settings.cache_shadow_every)
+    cache = QueryCache(
+        db.open_feed(),
+        limits=limits,
+        shadow_every=settings.cache_shadow_every,
+        commits=lambda: db.commits,
+    )
     # Who commits is answered when nothing older can be given out any more.
     db.after_commit = cache.settle
     try:

@@ -46,7 +46,7 @@ from vacancy.cache.query_cache import Limits, QueryCache
 from vacancy.cache.reader import CachedReader
 from vacancy.cache.scopes import one_look
 from vacancy.db.change_log import AT_ONCE as AT_ONCE_PRUNED
-from vacancy.db.change_log import KEEP_ROWS, NOTE_PRUNING, PRUNE_LOG
+from vacancy.db.change_log import KEEP_ROWS, KEEP_STATEMENTS, NOTE_PRUNING, PRUNE_LOG
 from vacancy.db.connect import connect, engine_of, sqlite_path
 from vacancy.db.database import Database, Transaction
 from vacancy.db.statement import NoRow, Statement
@@ -283,7 +283,9 @@ async def prune_a_little(tx: Transaction) -> None:
 
 
 def _smaller(text: str) -> str:
-    return text.replace(str(KEEP_ROWS), "15").replace(str(AT_ONCE_PRUNED), "10")
+    for number, smaller in ((KEEP_ROWS, 15), (KEEP_STATEMENTS, 15), (AT_ONCE_PRUNED, 10)):
+        text = text.replace(str(number), str(smaller))
+    return text
 
 
 NOTE_A_LITTLE = OwnStatement(

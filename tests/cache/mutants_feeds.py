@@ -5,10 +5,42 @@ from __future__ import annotations
 from tests.cache.mutant import POSTGRESQL, SQLITE, Edit, Mutant
 
 SQLITE_FEED = "db/sqlite/changes.py"
+WAL_INDEX = "db/sqlite/wal_index.py"
 SQLITE_DATABASE = "db/sqlite/database.py"
 POSTGRES_FEED = "db/postgres/changes.py"
 
 SQLITE_FEED_MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a-glance-is-enough",
+        breaks="Another file in the place of the database is noticed, shared memory or not.",
+        edits=(
+            Edit(
+                SQLITE_FEED,
+                "glance() == self._glanced and monotonic() < self._peek_at:",
+                "glance() == self._glanced:",
+            ),
+        ),
+        engines=SQLITE,
+    ),
+    Mutant(
+        name="half-a-glance",
+        breaks="Every commit is seen in SQLite's shared memory.",
+        edits=(Edit(WAL_INDEX, "lambda: header.raw", "lambda: header.raw[:8]"),),
+        engines=SQLITE,
+    ),
+    Mutant(
+        name="glanced-after-the-look",
+        breaks="What is committed while a look is under way is seen by the next one.",
+        edits=(
+            Edit(
+                SQLITE_FEED,
+                "                if self._glance is not glance:\n"
+                "                    glanced = None\n",
+                "                glanced = self._glance() if self._glance else None\n",
+            ),
+        ),
+        engines=SQLITE,
+    ),
     Mutant(
         name="marks-are-not-compared",
         breaks="A log that was emptied and written anew is not taken for the one that was read.",

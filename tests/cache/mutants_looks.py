@@ -11,6 +11,18 @@ DATABASE = "db/postgres/database.py"
 
 LOOK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        name="fills-do-not-hold-up-a-settle",
+        breaks="A query that began before a commit of its own process is not stored after it.",
+        edits=(
+            Edit(
+                QUERY_CACHE,
+                "return not len(self._store) and self._fills.are_idle()",
+                "return not len(self._store)",
+            ),
+        ),
+        engines=POSTGRESQL,
+    ),
+    Mutant(
         name="a-look-for-latecomers",
         breaks="A look answers for those who asked before it began, and for nobody else.",
         edits=(
@@ -87,15 +99,13 @@ LOOK_MUTANTS: tuple[Mutant, ...] = (
         edits=(
             Edit(
                 DATABASE,
-                "            if has_changed and self.after_commit is not None:\n"
-                "                await self._tell(self.after_commit)\n",
+                "            if has_changed:\n                await self.settle()\n",
                 "",
             ),
             Edit(
                 DATABASE,
                 '        try:\n            await connection.execute("COMMIT")',
-                "        if session.has_changed and self.after_commit is not None:\n"
-                "            await self._tell(self.after_commit)\n"
+                "        if session.has_changed:\n            await self.settle()\n"
                 '        try:\n            await connection.execute("COMMIT")',
             ),
         ),
@@ -107,8 +117,8 @@ LOOK_MUTANTS: tuple[Mutant, ...] = (
         edits=(
             Edit(
                 QUERY_CACHE,
-                "if not self.instant and not await self._looks.after_now():",
-                "if self.instant and not await self._looks.after_now():",
+                "if self.instant or self._is_empty():",
+                "if True:",
             ),
         ),
         engines=POSTGRESQL,

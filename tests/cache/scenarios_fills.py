@@ -61,6 +61,27 @@ async def a_write_falls_into_a_fill(stage: Stage) -> None:
     await _write_during_a_fill(stage, "UPDATE shelves SET version = 2 WHERE id = 1")
 
 
+@scenario("postgresql")
+async def an_own_write_falls_into_the_only_fill(stage: Stage) -> None:
+    """Nothing is stored yet, and what is read may be old; but not older than our own write."""
+    async with stage.server() as server:
+
+        async def ask(query: Callable[[], Awaitable[int]]) -> int:
+            return await server.cache.with_cache(KEY, query, 60, tags=TAGS, bound_s=60)
+
+        async def write(tx: Transaction) -> None:
+            await tx.execute(SET_SHELF, id=1, version=2)
+
+        held = Held(_from_database(server))
+        filling = asyncio.create_task(ask(held))
+        await held.asked.wait()
+        await server.db.transact(write)
+        held.go.set()
+        await filling
+        found = await ask(_from_database(server))
+        assert found == 2, f"a fill from before our own write is given out after it: {found}"
+
+
 @scenario()
 async def everything_changes_during_a_fill(stage: Stage) -> None:
     await _write_during_a_fill(

@@ -146,7 +146,7 @@ async def a_world(url: str) -> AsyncIterator[World]:
         await hotel.change("confirm", held.answer.id)  # type: ignore[union-attr]
         stranger = await _stranger(url)
         db = hotel.house.db
-        cache = QueryCache(db.open_feed())
+        cache = QueryCache(db.open_feed(), commits=lambda: db.commits)
         try:
             yield World(hotel, CachedReader(db, cache, EXACT), stranger)
         finally:
@@ -266,6 +266,9 @@ def test_what_was_not_touched_stays(database_url: str) -> None:
             await hotel.book(hotel.request(nights=1, actor=hotel.other))
             assert await world.missed() == {"double", "statistics", "of single", *of_nights}
             assert await world.answers() == await world.truths()
+            by_source = world.reads.cache.stats().invalidations_by_source
+            assert set(by_source) == {"own", "other"}
+            assert sum(by_source.values()) == world.reads.cache.stats().invalidations
 
     asyncio.run(story())
 

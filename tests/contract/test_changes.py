@@ -212,6 +212,25 @@ def test_truncate_is_all_of_a_table(postgres_url: str) -> None:
     asyncio.run(story())
 
 
+def test_a_statement_with_too_many_tags_is_all_of_its_table(postgres_url: str) -> None:
+    async def story() -> None:
+        async with watched_shelves(postgres_url) as shelves:
+            assert await shelves.seen_after(_books(limits.MAX_TAGS + 1)) == {"books/*"}
+            raised = "UPDATE books SET kind = kind + 1 WHERE id > 1000"
+            assert await shelves.seen_after(raised) == {"books/*"}
+            assert await shelves.seen_after("DELETE FROM books") == {"books/*"}
+            # A row for each statement, and none for one that found nothing.
+            logged = "SELECT COUNT(*) FROM change_log"
+            before = await shelves.db.adhoc(logged)
+            assert await shelves.seen_after("DELETE FROM books") == set()
+            assert await shelves.db.adhoc(logged) == before
+            await shelves.outside.run(_books(100))
+            assert await shelves.db.adhoc(logged) == [(before[0][0] + 1,)]
+            assert len(await shelves.look()) == 100
+
+    asyncio.run(story())
+
+
 def test_copy_and_merge_are_told(postgres_url: str) -> None:
     async def story() -> None:
         async with watched_shelves(postgres_url) as shelves:
@@ -344,7 +363,10 @@ def test_more_than_a_look_may_tell_is_everything(database_url: str) -> None:
     async def story() -> None:
         async with watched_shelves(database_url) as shelves:
             assert len(await shelves.seen_after(_books(limits.MAX_TAGS))) == limits.MAX_TAGS
-            await shelves.outside.run("DELETE FROM books")
+            await shelves.outside.run(
+                *("BEGIN", "DELETE FROM books WHERE id % 2 = 0"),
+                *("DELETE FROM books WHERE id % 2 = 1", "COMMIT"),
+            )
             assert "tags" in await shelves.look_all()
             assert await shelves.seen_after("UPDATE shelves SET name = name") == {
                 *("shelves/1", "shelves/2", "shelves/3")
@@ -366,7 +388,10 @@ def test_a_pruned_log_keeps_what_it_must(database_url: str) -> None:
         async with watched_shelves(database_url) as shelves:
             late = shelves.db.open_feed()
             await late.look()
-            rows = change_log.KEEP_ROWS + 3 * change_log.AT_ONCE
+            keep = change_log.KEEP_ROWS
+            if shelves.db.engine == "postgresql":
+                keep = change_log.KEEP_STATEMENTS
+            rows = keep + 3 * change_log.AT_ONCE
             per_commit = change_log.AT_ONCE // 2
             for _ in range(rows // per_commit):
                 await shelves.outside.run(_log_rows("some", per_commit))
@@ -377,7 +402,7 @@ def test_a_pruned_log_keeps_what_it_must(database_url: str) -> None:
             while await prune_log(shelves.db):
                 assert await shelves.look() == set()
             ((left,),) = await shelves.db.adhoc("SELECT COUNT(*) FROM change_log")
-            assert change_log.KEEP_ROWS <= left <= change_log.KEEP_ROWS + per_commit
+            assert keep <= left <= keep + per_commit
             assert not await prune_log(shelves.db)
             assert await shelves.seen_after("UPDATE books SET price = 1 WHERE id = 10") == {A}
             assert "log" in (await late.look()).everything
@@ -402,7 +427,7 @@ def test_a_transaction_that_lasts_holds_up_pruning(postgres_url: str) -> None:
         async with watched_shelves(postgres_url) as shelves, an_outsider(postgres_url) as long:
             await long.run("BEGIN", "UPDATE books SET price = 3 WHERE id = 20")
             for _ in range(5):
-                await shelves.outside.run(_log_rows("some", change_log.KEEP_ROWS // 4))
+                await shelves.outside.run(_log_rows("some", change_log.KEEP_STATEMENTS // 4))
             assert not await prune_log(shelves.db)
             # All that this feed has not told yet began after the one that lasts.
             await long.run("COMMIT")

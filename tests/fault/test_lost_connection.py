@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 
 from tests.fault.promises import broken_promises, list_bookings
 from tests.fault.proxy import CutAt, Proxy, proxied
-from tests.hotels import HandClock, Hotel, a_hotel, join_hotel
+from tests.hotels import FIRST_NIGHT, HandClock, Hotel, a_hotel, join_hotel
 from tests.runnable import Statement
 from tests.scratch_migrations import migrate_scratch, revision_of, write_family
 from vacancy.bootstrap import open_house
@@ -25,6 +26,7 @@ from vacancy.db.statement import NoRow
 from vacancy.errors import HTTP_STATUS, Unavailable
 from vacancy.hotel.booking import booking_of
 from vacancy.hotel.model import Booking
+from vacancy.hotel.queries import check_room_availability
 
 WELL_OVER_SILENT_S = 10
 CONNECTIONS = 3
@@ -50,9 +52,18 @@ async def behind_a_proxy(
 def test_a_commit_whose_answer_was_lost_is_found_by_its_key(postgres_url: str) -> None:
     async def story() -> None:
         async with behind_a_proxy(postgres_url) as (hotel, direct, proxy):
+
+            async def shown() -> int:
+                """May be a second old, but no older than our own bookings."""
+                reads, until = hotel.house.reads, FIRST_NIGHT + timedelta(days=1)
+                found = await check_room_availability(reads, "alpine", "double", FIRST_NIGHT, until)
+                return found.available
+
+            before = await shown()
             proxy.cut_at = "after"
             requests = [hotel.request(key=f"key {number}") for number in range(8)]
             outcomes = await asyncio.gather(*(hotel.book(request) for request in requests))
+            assert await shown() == before - 8
             assert proxy.cuts == 1
             ids = [booking_of(outcome).id for outcome in outcomes]
             assert len(set(ids)) == 8

@@ -48,6 +48,10 @@ class Fills:
     def under_way(self, key: Key) -> Fill | None:
         return self._by_key.get(key)
 
+    def are_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._by_key
+
     def begin(self, key: Key) -> Fill:
         fill = self._by_key[key] = Fill(key, self._changes)
         return fill

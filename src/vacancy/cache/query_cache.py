@@ -78,8 +78,10 @@ class QueryCache:
         limits: Limits | None = None,
         clock: Callable[[], float] = boot_clock,
         shadow_every: int = 0,
+        commits: Callable[[], int] = int,
     ) -> None:
-        """One hit in `shadow_every` is to be held against the source; 0 for none."""
+        """One hit in `shadow_every` is to be held against the source; 0 for none. `commits` tells
+        how many this process has made, for statistics alone."""
         self.limits = limits or Limits()
         self.counting = Counting()
         self._feed = feed
@@ -92,6 +94,8 @@ class QueryCache:
         self._marked: dict[str, int] = {}
         self._looks = Looks(self._look, clock)
         self._looked = 0
+        self._commits = commits
+        self._commits_seen = commits()
         self.shadows = Shadows(self, shadow_every)
         self.instant = feed is None or feed.instant
         """Whether a look takes no waiting, so that `find_now` may be asked."""
@@ -305,17 +309,26 @@ class QueryCache:
 
     async def settle(self) -> None:
         """For who has just committed: waits until what he changed cannot be given out any more.
-        Where looks are instant there is nothing to wait for: every read looks."""
-        if not self.instant and not await self._looks.after_now():
+        Where looks are instant there is nothing to wait for, every read looks; nor where nothing is
+        stored or being filled."""
+        if self.instant or self._is_empty():
+            return
+        if not await self._looks.after_now():
             # A look that began before the commit may still come back, and a query as well: neither
             # counts any more. What is stored from here on was asked for after the commit.
             self.clear("the database could not be asked what a commit of this process has changed")
 
+    def _is_empty(self) -> bool:
+        return not len(self._store) and self._fills.are_idle()
+
     def _apply(self, changes: Changes) -> None:
+        commits = self._commits()
+        source = "own" if commits != self._commits_seen else "other"
+        self._commits_seen = commits
         if changes.everything:
             self.clear(changes.everything)
         elif changes.tags:
-            self._invalidate(changes.tags)
+            self._invalidate(changes.tags, source)
 
     def _lose(self, error: VacancyError) -> None:
         """The source cannot be asked: nothing that is stored can be trusted."""
@@ -330,7 +343,7 @@ class QueryCache:
         if EVERYTHING in tags:
             self.clear("invalidated by hand")
         else:
-            self._invalidate(tags)
+            self._invalidate(tags, "told")
 
     @contextmanager
     def changing(self, *tags: str) -> Iterator[None]:
@@ -355,10 +368,11 @@ class QueryCache:
         self.counting.clears += 1
         self.counting.last_clear = reason
 
-    def _invalidate(self, tags: Iterable[str]) -> None:
+    def _invalidate(self, tags: Iterable[str], source: str) -> None:
         self._fills.supersede(tags)
         for tag, entry in self._store.remove_touched(tags):
             self.counting.by_table[table_of(tag)] += 1
+            self.counting.by_source[source] += 1
             self.counting.names[entry.name].invalidations += 1
 
     def is_given(self, entry: Entry) -> bool:

@@ -49,8 +49,9 @@ class CacheStats(msgspec.Struct, kw_only=True):
     """Entries that left because something they depend on was changed."""
     invalidations_by_tag: dict[str, int]
     """The same by the first part of the tag: the table."""
-    changes_by_source: dict[str, int]
-    """Entries that left, by whose commit it was: `own`, `other` (a process of ours), `raw`."""
+    invalidations_by_source: dict[str, int]
+    """The same by who has committed: `own`, found by a look that followed a commit of this process
+    (others' may be among them); `other`, another process or raw SQL; `told`, by `invalidate`."""
     clears: int
     """How often all of it was emptied at once."""
     last_clear: str
@@ -109,7 +110,7 @@ class Counting:
             bypasses=self.total("bypasses"),
             invalidations=self.total("invalidations"),
             invalidations_by_tag=dict(self.by_table),
-            changes_by_source=dict(self.by_source),
+            invalidations_by_source=dict(self.by_source),
             clears=self.clears,
             last_clear=self.last_clear,
             evictions_size=self.total("evictions_size"),

@@ -9,7 +9,9 @@ from vacancy.db.gate import register
 from vacancy.db.statement import Access, NoRow, Statement
 
 KEEP_ROWS = 100_000
-"""Some seconds of a busy program's changes; a look answers at most a fifth of it."""
+"""On SQLite: some seconds of a busy program's changes; a look answers at most a fifth of it."""
+KEEP_STATEMENTS = 20_000
+"""On PostgreSQL, where a row holds the tags of a statement, which may be a kilobyte and more."""
 AT_ONCE = 5_000
 """About so many rows go in one transaction: a few milliseconds in which nobody else writes."""
 
@@ -46,7 +48,7 @@ NOTE_PRUNING = Statement(
             (
                 SELECT mark
                 FROM {LOG_TABLE}
-                WHERE entry <= (SELECT MAX(entry) FROM {LOG_TABLE}) - {KEEP_ROWS}
+                WHERE entry <= (SELECT MAX(entry) FROM {LOG_TABLE}) - {KEEP_STATEMENTS}
                 ORDER BY entry DESC
                 LIMIT 1
             ) AS newest

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from vacancy.db.changes import LOG_TABLE
+from vacancy.db.changes import LOG_TABLE, MAX_TAGS
 from vacancy.db.statement import Engine
 
 
@@ -130,18 +130,24 @@ def _sqlite_tag(one: Tracked, row: str) -> str:
 def _postgres_triggers(one: Tracked) -> Iterator[str]:
     table, function = one.table, _name(one.table)
     tag = _tag(one, "row", "to_char({}, 'YYYY-MM')")
-    log = f"INSERT INTO {LOG_TABLE} (tag)"
+    # One row for a statement: a row and two entries of indexes for each tag made triggers half as
+    # costly again. Its size has a bound, whatever a statement changes.
+    log = f"""INSERT INTO {LOG_TABLE} (tag)
+        SELECT CASE WHEN COUNT(*) > {MAX_TAGS} THEN '{table}/*' ELSE string_agg(tag, E'\\n') END
+        FROM"""
+    all_of_them = f"LIMIT {MAX_TAGS + 1}) AS one HAVING COUNT(*) > 0"
     yield f"""CREATE FUNCTION {function}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        {log} SELECT DISTINCT {tag} FROM new_rows AS row;
+        {log} (SELECT DISTINCT {tag} AS tag FROM new_rows AS row {all_of_them};
     ELSIF TG_OP = 'UPDATE' THEN
-        {log} SELECT {tag} FROM new_rows AS row UNION SELECT {tag} FROM old_rows AS row;
+        {log} (SELECT {tag} AS tag FROM new_rows AS row UNION SELECT {tag} FROM old_rows AS row
+        {all_of_them};
     ELSIF TG_OP = 'DELETE' THEN
-        {log} SELECT DISTINCT {tag} FROM old_rows AS row;
+        {log} (SELECT DISTINCT {tag} AS tag FROM old_rows AS row {all_of_them};
     ELSE
-        {log} VALUES ('{table}/*');
+        INSERT INTO {LOG_TABLE} (tag) VALUES ('{table}/*');
     END IF;
     RETURN NULL;
 END $$"""

@@ -2,9 +2,9 @@
 feeds that read it.
 
 The log is a table, `change_log`. Each of its rows names in a tag what was touched, such as
-`things/12/2026-03`; `things/*` is all of that table, `*` is everything. A row bears a `mark`: on
-PostgreSQL the transaction's number, on SQLite a random one. `change_state` is one row about the
-log itself.
+`things/12/2026-03`; `things/*` is all of that table, `*` is everything. On PostgreSQL a row may
+hold several tags, a line each. A row bears a `mark`: on PostgreSQL the transaction's number, on
+SQLite a random one. `change_state` is one row about the log itself.
 """
 
 from __future__ import annotations

@@ -86,6 +86,8 @@ class Database(Reader, Protocol):
 
     trace: Trace
     clock: Clock
+    commits: int
+    """Units that were committed through this handle."""
     after_commit: Callable[[], Awaitable[None]] | None
     """Called on PostgreSQL after a unit that has sent changes is committed and before its caller
     is answered. What it raises is logged: the unit stays done. On SQLite nobody needs it, for there
@@ -107,5 +109,10 @@ class Database(Reader, Protocol):
     async def transact(
         self, unit: Unit[T], *, repeatable: bool = True, wait_s: float | None = None
     ) -> T: ...
+
+    async def settle(self) -> None:
+        """For who learns of a commit in another way than from `transact`: waits, as that does, for
+        `after_commit`."""
+        ...
 
     async def close(self) -> None: ...

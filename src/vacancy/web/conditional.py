@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from time import perf_counter_ns
 
@@ -20,7 +21,7 @@ from vacancy.web.call import Answer, Call, Header
 Respond = Callable[[Call], Awaitable[Answer]]
 
 _HEADERS_BYTES = 1_000
-_CLOSE_S = 10
+_CLOSE = timedelta(seconds=10)
 _asked = itertools.count(1)
 QUARTER_S = 900
 """Some answers say what is past. Every zone's midnight falls on a quarter of an hour of UTC."""
@@ -35,9 +36,9 @@ class Tagged(msgspec.Struct, frozen=True):
 
     def answer(self, call: Call) -> Answer:
         """All of it, or 304 to who has it already."""
-        known = call.header(b"if-none-match")
-        if known is not None and _names(known, self.etag.decode()):
-            return Answer(304, b"", [header for header in self.headers if header[0] in _OF_304])
+        for name, known in call.scope["headers"]:
+            if name == b"if-none-match" and _names(known, self.etag):
+                return Answer(304, b"", [header for header in self.headers if header[0] in _OF_304])
         return Answer(200, self.body, self.headers)
 
 
@@ -48,6 +49,25 @@ _PRIVATE: tuple[Header, ...] = (
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"authorization"),
 )
+
+
+class _Quarters:
+    """Which quarter of an hour it is, by number. Told from the last answer as long as it lasts."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._from = self._until = datetime.max.replace(tzinfo=UTC)
+
+    def of(self, now: datetime) -> int:
+        if not self._from <= now < self._until:
+            self._number = int(now.timestamp()) // QUARTER_S
+            self._from = datetime.fromtimestamp(self._number * QUARTER_S, UTC)
+            self._until = self._from + timedelta(seconds=QUARTER_S)
+        return self._number
+
+    def is_ending(self, now: datetime) -> bool:
+        """Whether the next one may begin before a query is answered."""
+        return now + _CLOSE >= self._until
 
 
 def for_one(respond: Respond) -> Respond:
@@ -64,6 +84,7 @@ def for_one(respond: Respond) -> Respond:
 def for_all(respond: Respond, name: str, bound_ms: int) -> Respond:
     """What everybody gets, kept as bytes where there is a cache. It depends on what it was made of;
     made of anything that is not in the cache, it is not kept."""
+    quarters = _Quarters()
 
     async def respond_to_all(call: Call) -> Answer:
         cache = call.house.cache
@@ -72,7 +93,7 @@ def for_all(respond: Respond, name: str, bound_ms: int) -> Respond:
         asked = next(_asked)
         timed_from_ns = 0 if asked % TIMED else perf_counter_ns()
         scope = call.scope
-        quarter, into_s = divmod(int(call.house.reads.clock().timestamp()), QUARTER_S)
+        quarter = quarters.of(call.house.reads.clock())
         key = (name, scope["path"], scope["query_string"], quarter)
         found = (
             cache.find_now(key, name)
@@ -85,7 +106,7 @@ def for_all(respond: Respond, name: str, bound_ms: int) -> Respond:
             if timed_from_ns:
                 cache.counting.time_hit(name, perf_counter_ns() - timed_from_ns)
             # Not when the day may end before the other answer is there.
-            if cache.shadows.is_due() and into_s < QUARTER_S - _CLOSE_S:
+            if cache.shadows.is_due() and not quarters.is_ending(call.house.reads.clock()):
                 cache.shadows.compare(found, lambda: make(call))
         kept: Tagged = found.value
         return kept.answer(call)
@@ -122,8 +143,8 @@ def _tagged(answer: Answer, caching: tuple[Header, ...]) -> Tagged:
     return Tagged(answer.body, etag, (*kept, *caching, (b"etag", etag)))
 
 
-def _names(known: str, etag: str) -> bool:
+def _names(known: bytes, etag: bytes) -> bool:
     """Whether If-None-Match names the tag. It compares weakly (RFC 9110, 13.1.2)."""
-    if known.strip() == "*":
+    if known.strip() == b"*":
         return True
-    return any(one.strip().removeprefix("W/") == etag for one in known.split(","))
+    return any(one.strip().removeprefix(b"W/") == etag for one in known.split(b","))

@@ -28,10 +28,11 @@ LOOK_S = 2.0
 
 # One statement, and so one snapshot for all that it answers. What the last look did not see: the
 # transactions that began after it, and those that were under way. Both are found by the index,
-# however long a transaction lasts. On the first look $1 is NULL, and no row is new.
+# however long a transaction lasts. A row holds the tags of a statement, a line each. On the first
+# look $1 is NULL, and no row is new.
 LOOK = f"""
 WITH new_rows AS MATERIALIZED (
-    SELECT *
+    SELECT unnest(string_to_array(tag, E'\\n')) AS tag
     FROM (
         SELECT tag
         FROM {LOG_TABLE}

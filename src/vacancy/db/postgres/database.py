@@ -192,6 +192,7 @@ class PostgresDatabase:
     ) -> None:
         self.clock = clock
         self.trace = Trace()
+        self.commits = 0
         self.after_commit: Callable[[], Awaitable[None]] | None = None
         self._pool = pool
         self._connect_feed = connect_feed
@@ -287,14 +288,17 @@ class PostgresDatabase:
                 continue
             finally:
                 self._pool.release(connection)
-            if has_changed and self.after_commit is not None:
-                await self._tell(self.after_commit)
+            self.commits += 1
+            if has_changed:
+                await self.settle()
             return result
         raise AssertionError("unreachable")
 
-    async def _tell(self, after_commit: Callable[[], Awaitable[None]]) -> None:
+    async def settle(self) -> None:
+        if self.after_commit is None:
+            return
         try:
-            await after_commit()
+            await self.after_commit()
         except Exception:  # noqa: BLE001 - the unit is committed, and its caller must learn that
             _log.exception("after a commit")
 

@@ -1,14 +1,17 @@
 """What was committed to a SQLite file since the last look.
 
-Two cheap questions tell whether anything was: is the file still the one that is open, and has the
-number moved that SQLite changes for a connection whenever another one commits. The connection here
-never writes, so that all writers are others, our own among them. Only then is the log read.
+Three questions tell whether anything was, the cheapest first. Does SQLite's shared memory stand as
+it stood (`wal_index.py`)? Then nobody has committed, and that is all, but for one time in a
+millisecond. Is the file still the one that is open, and has the number moved that SQLite changes
+for a connection whenever another one commits? The connection here never writes, so that all
+writers are others, our own among them. Only then is the log read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import apsw
@@ -23,6 +26,7 @@ from vacancy.db.changes import (
     no_state,
 )
 from vacancy.db.sqlite.session import open_connection, translated, watch_file
+from vacancy.db.sqlite.wal_index import watch_commits
 from vacancy.errors import Misconfigured, Unavailable
 
 _VERSION = "PRAGMA data_version"
@@ -37,6 +41,10 @@ ORDER BY entry
 LIMIT {MAX_ROWS + 2}
 """
 
+_PUT_AWAY_S = 0.001
+"""So long another file may stand in the place of ours before it is noticed. A restore keeps away
+from a file that is open; this is for hands that do not."""
+
 
 class SqliteFeed:
     """Looks at one file, on the caller's thread. `on_opened` is called when it has opened the file
@@ -48,10 +56,13 @@ class SqliteFeed:
         "_connection",
         "_entry",
         "_execute",
+        "_glance",
+        "_glanced",
         "_mark",
         "_on_opened",
         "_path",
         "_peek",
+        "_peek_at",
         "_state",
         "_version",
         "_why_all",
@@ -63,9 +74,12 @@ class SqliteFeed:
         self._connection: apsw.Connection | None = None
         self._closed = False
         self._peek = _nothing_open
+        self._glance: Callable[[], bytes] | None = None
         self._execute: Callable[..., Any]
         self._why_all = "the first look"
         # What the last look has seen.
+        self._glanced: bytes | None = None
+        self._peek_at = 0.0
         self._version = _NEVER
         self._state: Any = None
         self._entry = 0
@@ -74,9 +88,19 @@ class SqliteFeed:
     def look_now(self) -> Changes | None:
         try:
             # Nearly every look ends here.
-            if self._peek() == self._version:
+            glance = self._glance
+            if glance is not None and glance() == self._glanced and monotonic() < self._peek_at:
                 return None
-            return self._look()
+            # Before all else is read: what is committed from here on is seen by the next look.
+            glanced = glance and glance()
+            if self._peek() == self._version:
+                changes = None
+            else:
+                changes = self._look()
+                if self._glance is not glance:
+                    glanced = None
+            self._glanced, self._peek_at = glanced, monotonic() + _PUT_AWAY_S
+            return changes
         except apsw.Error as error:
             self._forget()
             raise translated(error, "looking for changes") from error
@@ -122,11 +146,14 @@ class SqliteFeed:
         elif rows:
             self._entry, self._mark, _ = rows[-1]
         self._version, self._state, self._why_all = version, state, ""
+        if self._glance is None and self._connection is not None:
+            self._glance = watch_commits(self._connection)
         return changes
 
     def _open(self) -> None:
         if self._closed:
             raise Misconfigured("DATABASE_CLOSED", "The database is closed (looking for changes).")
+        self._glance = None
         if self._connection is not None:
             self._connection.close()
         self._connection = open_connection(self._path, read_only=True)
@@ -139,6 +166,7 @@ class SqliteFeed:
         self._why_all = "the first look after one that failed"
         self._version = _NEVER
         self._peek = _nothing_open
+        self._glance = None
         if self._connection is not None:
             self._connection.close(force=True)
             self._connection = None

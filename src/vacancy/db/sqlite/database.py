@@ -109,6 +109,7 @@ class SqliteDatabase:
         self.path = path.resolve()
         self.clock = clock
         self.trace = Trace()
+        self.commits = 0
         self._presence = PresenceLock(self.path)
         try:
             self._turn = WriteTurn(self.path)
@@ -217,6 +218,9 @@ class SqliteDatabase:
             map_pages(self._heavy_reader.connection)
         return self._heavy_reader.fetch_all(statement, params)
 
+    async def settle(self) -> None:
+        """Nothing waits for a commit here: every exact read looks."""
+
     def open_feed(self) -> SqliteFeed:
         feed = SqliteFeed(self.path, on_opened=self._renew_reader)
         self._feeds.append(feed)
@@ -289,7 +293,8 @@ class SqliteDatabase:
         try:
             self._checkpoints.after_commit(self._writer.connection)
         finally:
-            self._turn.give_back()
+            self.commits += 1
+        self._turn.give_back()
 
     def _roll_back(self) -> None:
         """Whatever happens to the transaction, the turn goes on to the others."""
@@ -399,7 +404,16 @@ class SqliteDatabase:
         self._checkpoints.close()
         for session in (self._writer, self._reader, self._heavy_reader):
             if session is not None:
-                session.connection.close()
+                await self._close_session(session)
         if self._abandoned is None:
             self._turn.close()
         self._presence.release()
+
+    async def _close_session(self, session: SqliteSession) -> None:
+        try:
+            session.connection.close()
+        except apsw.ThreadingViolationError:
+            # The thread that nobody waits for has its turn at just this moment: it ends by itself.
+            if self._abandoned is not None:
+                await asyncio.wait({self._abandoned}, timeout=BUSY_TIMEOUT_MS / 1000)
+            session.connection.close()

@@ -241,6 +241,8 @@ class Admission:
         }
         try:
             stored = await self._db.fetch_set(GET_ANSWERS, sorted(names)) if names else []
+            if stored:  # the commit is there, and nothing older may be shown once we say so
+                await self._db.settle()
         except VacancyError:
             stored = []
         answers = {(answer.user_id, answer.key): answer for answer in stored}
