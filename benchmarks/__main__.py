@@ -1,13 +1,13 @@
 """Measures and prints the table of figures.
 
 python -m benchmarks [availability admission hot_nights http cached cache_hits cache_policies
-                      imports helpers headline]
+                      imports helpers headline cached_reports]
                      [--engine sqlite] [--rounds 3] [--write docs/benchmarks.md]
                      [--bookings 1000000] [--sizes 100000 5000000] [--keep DIR]
 
-The last line is for `helpers` and `headline`, which measure on generated hotel groups: how many
-bookings, the sizes between which reports shall cost the same, and where groups stay for the next
-run.
+The last line is for `helpers`, `headline` and `cached_reports`, which measure on generated hotel
+groups: how many bookings, the sizes between which reports shall cost the same, and where groups
+stay for the next run.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks import (
     cache_hits,
     cache_policies,
     cached,
+    cached_reports,
     headline,
     helpers,
     hot_nights,
@@ -48,7 +49,11 @@ MEASURES = {
     "cache_policies": cache_policies.measure,
     "imports": imports.measure,
 }
-GROUP_MEASURES = {"helpers": helpers.measure, "headline": headline.measure}
+GROUP_MEASURES = {
+    "helpers": helpers.measure,
+    "headline": headline.measure,
+    "cached_reports": cached_reports.measure,
+}
 NAMES = (*MEASURES, *GROUP_MEASURES)
 REACHED = {True: "yes", False: "no", None: ""}
 HEADERS = ("What", "Database", "Measured", "Goal", "Reached", "Command")

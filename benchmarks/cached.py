@@ -1,13 +1,12 @@
-"""What the cache gives and what it costs: a cached answer over HTTP against a constant one, a
-yearly report against the database, bookings with the log of changes against bookings without."""
+"""What the cache gives and what it costs: a cached answer over HTTP against a constant one, and
+bookings with the log of changes against bookings without."""
 
 from __future__ import annotations
 
 import os
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 from statistics import median
-from time import perf_counter_ns
 from urllib.request import urlopen
 
 import apsw
@@ -15,17 +14,14 @@ import asyncpg
 
 from benchmarks.admission import CLIENTS, book_apart
 from benchmarks.figure import Figure
-from benchmarks.hotels import PROPERTIES, ROOM_TYPES, first_night, fresh_hotels, open_hotels
+from benchmarks.hotels import PROPERTIES, ROOM_TYPES, first_night, fresh_hotels
 from benchmarks.http import CONNECTIONS, SECONDS, serving
 from benchmarks.load import LoadResult, run_apart
-from vacancy.bootstrap import House
 from vacancy.db.change_triggers import drop_triggers
-from vacancy.hotel.queries import get_kpi_report
 from vacancy.hotel.tracked import TRACKED
 
 COMMAND = "make bench ARGS=cached"
 BOOKINGS = 12_000
-REPORTS = 300
 
 
 async def measure(urls: dict[str, str], rounds: int) -> list[Figure]:
@@ -33,9 +29,6 @@ async def measure(urls: dict[str, str], rounds: int) -> list[Figure]:
     for engine, url in urls.items():
         await fresh_hotels(url)
         figures.append(_over_http(engine, url, rounds))
-    for engine, url in urls.items():
-        await fresh_hotels(url)
-        figures += await _reports(engine, url, rounds)
     for engine, url in urls.items():
         figures.append(await _cost_of_writing(engine, url, rounds))
     return figures
@@ -77,40 +70,6 @@ def _load(urls: list[str]) -> LoadResult:
     result = run_apart([*arguments, "--connections", str(CONNECTIONS), "--seconds", str(SECONDS)])
     assert set(result.statuses) <= {200}, result.statuses
     return result
-
-
-async def _reports(engine: str, url: str, rounds: int) -> list[Figure]:
-    book_apart(url, 1, CLIENTS, BOOKINGS)
-    from_date = date(first_night().year, 1, 1)
-    to_date = date(from_date.year + 1, 1, 1)
-    async with open_hotels(url) as (house, _):
-
-        async def mean_us(cached: bool) -> float:
-            return await _mean_us(house, cached, from_date, to_date)
-
-        await mean_us(cached=True)
-        pairs = [(await mean_us(cached=False), await mean_us(cached=True)) for _ in range(rounds)]
-    times = median(uncached / cached for uncached, cached in pairs)
-    return [
-        Figure(
-            what="a yearly report from the cache, exact, against the database",
-            engine=engine,
-            measured=f"{times:.1f} times faster ({median(b for _, b in pairs):,.0f} µs against"
-            f" {median(a for a, _ in pairs):,.0f} µs)",
-            goal="5 times" if engine == "postgresql" else "",
-            reached=times >= 5 if engine == "postgresql" else None,
-            command=COMMAND,
-        )
-    ]
-
-
-async def _mean_us(house: House, cached: bool, from_date: date, to_date: date) -> float:
-    reads = house.reads if cached else house.db
-    started_ns = perf_counter_ns()
-    for number in range(REPORTS):
-        place = f"hotel{number % PROPERTIES}"
-        await get_kpi_report(reads, place, from_date, to_date)
-    return (perf_counter_ns() - started_ns) / REPORTS / 1000
 
 
 async def _cost_of_writing(engine: str, url: str, rounds: int) -> Figure:

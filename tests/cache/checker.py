@@ -155,10 +155,11 @@ class Run:
             await self.shell.do(f"DELETE FROM {LOG_TABLE} WHERE {below}")
             return
         await self.shell.do(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ",
-            f"DELETE FROM {LOG_TABLE} WHERE {below}"
-            " AND mark < pg_snapshot_xmin(pg_current_snapshot())",
+            "BEGIN",
+            # First, as our own servers do: two who prune at once wait for each other here.
             f"UPDATE {STATE_TABLE} SET pruned_below = pg_snapshot_xmin(pg_current_snapshot())",
+            f"DELETE FROM {LOG_TABLE} WHERE {below}"
+            f" AND mark < (SELECT pruned_below FROM {STATE_TABLE})",
             "COMMIT",
         )
 
