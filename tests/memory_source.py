@@ -32,6 +32,8 @@ class MemorySource:
         self.queries = 0
         self.looks = 0
         self.down = False
+        self.fault: Exception | None = None
+        """What a look raises that is no error of ours."""
         self.closed = False
         self.reading = asyncio.Event()
         self.looking = asyncio.Event()
@@ -57,6 +59,9 @@ class MemorySource:
 
     def look_now(self) -> Changes | None:
         self.looks += 1
+        if self.fault is not None:
+            self._everything = "the first look after one that failed"
+            raise self.fault
         if self.down:
             self._everything = "the first look after one that failed"
             raise Unavailable("DATABASE_DOWN", "It is down.")

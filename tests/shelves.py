@@ -11,7 +11,7 @@ from tests.runnable import SetStatement, Statement
 from tests.scratch_migrations import a_door
 from tests.things import Number
 from vacancy.db.change_triggers import Key, Month, Tracked, create_triggers
-from vacancy.db.changes import NOTHING, Changes, Feed
+from vacancy.db.changes import NOTHING, Changes, Feed, is_instant
 from vacancy.db.connect import connect, engine_of
 from vacancy.db.database import Database
 from vacancy.db.statement import NoRow
@@ -108,7 +108,7 @@ class Watched:
 
 async def look(feed: Feed) -> Changes:
     """In the quick way where there is one."""
-    if feed.instant:
+    if is_instant(feed):
         return feed.look_now() or NOTHING
     return await feed.look()
 

@@ -141,8 +141,8 @@ LOOK_MUTANTS: tuple[Mutant, ...] = (
         edits=(
             Edit(
                 LOOKS,
-                "except VacancyError:\n            return False",
-                "except VacancyError:\n            return True",
+                "the one who looks has told of it\n            return False",
+                "the one who looks has told of it\n            return True",
             ),
             Edit(
                 QUERY_CACHE,

@@ -25,7 +25,7 @@ from tests.cache.tables import (
 )
 from vacancy.cache.query_cache import Limits, QueryCache, boot_clock
 from vacancy.cache.reader import CachedReader
-from vacancy.db.changes import Changes, Feed
+from vacancy.db.changes import Changes, Feed, is_instant
 from vacancy.db.connect import connect, engine_of
 from vacancy.db.database import Database
 from vacancy.db.statement import Engine, Statement
@@ -82,6 +82,7 @@ class HeldFeed:
         self._open.set()
 
     def look_now(self) -> Changes | None:
+        assert is_instant(self._feed)
         return self._feed.look_now()
 
     async def look(self) -> Changes:

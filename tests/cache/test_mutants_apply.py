@@ -29,5 +29,8 @@ def test_it_fits_the_sources(mutant: Mutant, tmp_path: Path) -> None:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PACKAGE / file, tmp_path / file)
     for edit in mutant.edits:
+        before = (tmp_path / edit.file).read_text()
         edit.apply(tmp_path)
-        ast.parse((tmp_path / edit.file).read_text())
+        after = (tmp_path / edit.file).read_text()
+        assert ast.dump(ast.parse(after)) != ast.dump(ast.parse(before)), "it changes nothing"
+    assert mutant.edits or all([*mutant.ddl(engine)] for engine in mutant.engines)

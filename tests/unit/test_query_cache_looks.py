@@ -40,6 +40,25 @@ def test_a_look_that_fails_empties_the_store_and_reads_go_to_the_source(instant:
     asyncio.run(story())
 
 
+def test_no_read_fails_for_want_of_a_look(instant: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of ours in the feed: nothing is trusted, the source answers, the log has it."""
+
+    async def story() -> None:
+        world = World(instant=instant)
+        await world.read()
+        world.source.fault = ZeroDivisionError("a fault of ours")
+        world.source.write("a", 2)
+        assert [await world.read(), await world.read()] == [2, 2]
+        await world.cache.settle()
+        await quiet()
+        stats = world.cache.stats()
+        assert stats.bypasses == 2 and stats.entries == 0
+        assert "ZeroDivisionError" in stats.last_clear
+
+    asyncio.run(story())
+    assert "a look failed as it must not" in caplog.text
+
+
 def test_a_fill_whose_look_fails_at_its_end_is_not_stored(instant: bool) -> None:
     async def story() -> None:
         world = World(instant=instant)

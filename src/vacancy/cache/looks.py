@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 
-from vacancy.errors import VacancyError
-
 REST_S = 0.5
 """After a look has failed nobody waits for another one so long; one is tried beside them."""
 
@@ -36,7 +34,7 @@ class Looks:
             return False
         try:
             await asyncio.shield(looking)
-        except VacancyError:
+        except Exception:  # noqa: BLE001 - whatever it was, the one who looks has told of it
             return False
         return True
 

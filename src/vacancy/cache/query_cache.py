@@ -10,6 +10,7 @@ For one event loop. Nothing here locks: between two awaits nobody else runs.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,11 +28,12 @@ from vacancy.cache.sizes import bytes_of
 from vacancy.cache.stats import CacheStats, Counting
 from vacancy.cache.store import Entry, Key, Store
 from vacancy.cache.tags import table_of
-from vacancy.db.changes import EVERYTHING, Changes, Feed
+from vacancy.db.changes import EVERYTHING, Changes, Feed, is_instant
 from vacancy.db.gate import IN_UNIT
 from vacancy.errors import VacancyError
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 EXACT_S = 0.0
 """The bound of a read that may be no older than its own beginning."""
@@ -85,6 +87,7 @@ class QueryCache:
         self.limits = limits or Limits()
         self.counting = Counting()
         self._feed = feed
+        self._instant_feed = feed if feed is not None and is_instant(feed) else None
         self.clock = clock
         """Seconds; what entries' ends are told by."""
         self._store = Store(
@@ -97,7 +100,7 @@ class QueryCache:
         self._commits = commits
         self._commits_seen = commits()
         self.shadows = Shadows(self, shadow_every)
-        self.instant = feed is None or feed.instant
+        self.instant = feed is None or self._instant_feed is not None
         """Whether a look takes no waiting, so that `find_now` may be asked."""
 
     async def with_cache(
@@ -267,25 +270,18 @@ class QueryCache:
             scope.looked.discard(self)
 
     def _look_now(self) -> bool:
-        feed = self._feed
+        feed = self._instant_feed
         if feed is None:
             return True
         self._looked += 1
-        if self._looked % _TIMED:
-            try:
-                changes = feed.look_now()
-            except VacancyError as error:
-                self._lose(error)
-                return False
-        else:
-            started_ns = perf_counter_ns()
-            try:
-                changes = feed.look_now()
-            except VacancyError as error:
-                self._lose(error)
-                return False
-            self.counting.look_ns += perf_counter_ns() - started_ns
-            self.counting.looks_timed += 1
+        started_ns = 0 if self._looked % _TIMED else perf_counter_ns()
+        try:
+            changes = feed.look_now()
+        except Exception as error:  # noqa: BLE001 - no read may fail for want of a look
+            self._lose(error)
+            return False
+        if started_ns:
+            self.counting.time_look(perf_counter_ns() - started_ns)
         if changes is not None:
             self._apply(changes)
         return True
@@ -296,11 +292,10 @@ class QueryCache:
         started_ns = perf_counter_ns()
         try:
             changes = await self._feed.look()
-        except VacancyError as error:
+        except Exception as error:
             self._lose(error)
             raise
-        self.counting.look_ns += perf_counter_ns() - started_ns
-        self.counting.looks_timed += 1
+        self.counting.time_look(perf_counter_ns() - started_ns)
         self._apply(changes)
 
     async def look(self) -> bool:
@@ -330,10 +325,15 @@ class QueryCache:
         elif changes.tags:
             self._invalidate(changes.tags, source)
 
-    def _lose(self, error: VacancyError) -> None:
+    def _lose(self, error: Exception) -> None:
         """The source cannot be asked: nothing that is stored can be trusted."""
         self.counting.looks_failed += 1
-        self.clear(f"the database could not be asked what has changed: {error.code}")
+        if isinstance(error, VacancyError):
+            why = error.code
+        else:
+            why = type(error).__name__
+            _log.error("a look failed as it must not", exc_info=error)
+        self.clear(f"the database could not be asked what has changed: {why}")
 
     # Saying what has changed.
 

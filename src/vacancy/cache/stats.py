@@ -86,6 +86,11 @@ class Counting:
         self.looks_timed = 0
         self.look_ns = 0
 
+    def time_look(self, duration_ns: int) -> None:
+        """Adds the time of one look, of those that are timed."""
+        self.looks_timed += 1
+        self.look_ns += duration_ns
+
     def time_hit(self, name: str, duration_ns: int) -> None:
         """Adds the time of one hit, of those few that are timed."""
         stats = self.names[name]

@@ -9,7 +9,7 @@ SQLite a random one. `change_state` is one row about the log itself.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import msgspec
 
@@ -44,17 +44,25 @@ class Feed(Protocol):
     the first one after a look that failed."""
 
     instant: bool
-    """Whether `look_now` may be asked: a look costs microseconds and waits for nothing."""
-
-    def look_now(self) -> Changes | None:
-        """None when nothing was committed. Raises as `look` does."""
-        ...
+    """Whether it is an `InstantFeed`."""
 
     async def look(self) -> Changes:
         """Raises `VacancyError` when the database cannot be asked."""
         ...
 
     async def close(self) -> None: ...
+
+
+class InstantFeed(Feed, Protocol):
+    """One whose looks cost microseconds and wait for nothing."""
+
+    def look_now(self) -> Changes | None:
+        """None when nothing was committed. Raises as `look` does."""
+        ...
+
+
+def is_instant(feed: Feed) -> TypeGuard[InstantFeed]:
+    return feed.instant
 
 
 def changes_of(tags: frozenset[str], rows: int) -> Changes:

@@ -70,9 +70,6 @@ class PostgresFeed:
         self._snapshot: str | None = None
         self._state: list[str] | None = None
 
-    def look_now(self) -> Changes | None:
-        raise NotImplementedError("a look at PostgreSQL waits for its answer")
-
     async def look(self) -> Changes:
         assert not self._is_looking, "one look at a time"
         self._is_looking = True
