@@ -1,0 +1,1 @@
+"""Advice on indexes, with a proof attached."""
