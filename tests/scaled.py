@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -66,10 +66,10 @@ class Scaled(msgspec.Struct, frozen=True):
     booking_ids: list[int]
 
 
-async def make_scaled(house: House) -> list[Scaled]:
+async def make_scaled(house: House, sizes: Sequence[int] = SIZES) -> list[Scaled]:
     """One hotel for each size: so many room types, bookings of one user, payments of one booking;
     its first room type has so many nights."""
-    return [await house.db.transact(partial(_make, house, size)) for size in SIZES]
+    return [await house.db.transact(partial(_make, house, size)) for size in sizes]
 
 
 async def _make(house: House, size: int, tx: Transaction) -> Scaled:
