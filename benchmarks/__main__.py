@@ -1,7 +1,7 @@
 """Measures and prints the table of figures.
 
 python -m benchmarks [availability admission hot_nights http cached cache_hits cache_policies
-                      imports helpers headline cached_reports]
+                      imports record helpers headline cached_reports]
                      [--engine sqlite] [--rounds 3] [--write docs/benchmarks.md]
                      [--bookings 1000000] [--sizes 100000 5000000] [--keep DIR]
 
@@ -32,6 +32,7 @@ from benchmarks import (
     hot_nights,
     http,
     imports,
+    record,
 )
 from benchmarks.figure import Figure
 from benchmarks.hotels import ENGINES, database_urls
@@ -48,6 +49,7 @@ MEASURES = {
     "cache_hits": cache_hits.measure,
     "cache_policies": cache_policies.measure,
     "imports": imports.measure,
+    "record": record.measure,
 }
 GROUP_MEASURES = {
     "helpers": helpers.measure,

@@ -72,6 +72,12 @@ class Server:
         whole = [parent, *parent.children(recursive=True)]
         return float(sum(process.memory_full_info().pss for process in whole)) / 2**20
 
+    @property
+    def cpu_s(self) -> float:
+        """What the process has computed since it began."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 @contextlib.contextmanager
 def serving(url: str, *, cache: bool = True, command: Sequence[str] = SERVE) -> Iterator[Server]:

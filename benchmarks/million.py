@@ -27,8 +27,8 @@ from vacancy.db.database import Database
 from vacancy.db.statement import Engine
 from vacancy.hotel.generate.group import generate_group
 from vacancy.hotel.generate.plan import GroupPlan, written_at
+from vacancy.hotel.headline import ADD_PAYMENTS, ADDED_INDEXES
 from vacancy.hotel.migrating import migrate_database
-from vacancy.hotel.migrations.r0003_add_composite_indexes_for_performance import INDEXES
 
 PROPERTIES = 10
 SEED = 1
@@ -36,35 +36,6 @@ BOOKINGS = 200_000
 """Unless others are asked for: small enough for every run."""
 SIZES = (20_000, 200_000)
 """Between which a report shall cost the same, unless others are asked for."""
-
-ADDED_INDEXES = (*INDEXES, "ix_bookings_user", "ix_bookings_user_status", "ix_payments_booking")
-"""What a schema without composite indexes has not: the brief's, those that stood for one of the
-brief's before, and the one by which a booking finds its payments."""
-
-# Numbers of bookings begin behind `generated:`. What costs nothing is not paid for.
-ADD_PAYMENTS = """
-    INSERT INTO payments (
-        id, property_id, booking_id, user_id, status, method, amount_minor, refunded_minor,
-        currency, created_at, changed_at
-    )
-    SELECT
-        b.id,
-        b.property_id,
-        b.id,
-        b.user_id,
-        CASE WHEN b.status = 'cancelled' THEN 'refunded' ELSE 'succeeded' END,
-        'card',
-        b.total_minor,
-        CASE WHEN b.status = 'cancelled' THEN b.total_minor ELSE 0 END,
-        p.currency,
-        b.created_at,
-        b.changed_at
-    FROM bookings AS b
-    JOIN properties AS p ON p.id = b.property_id
-    WHERE b.total_minor > 0
-        AND CAST(substr(b.source_ref, 11) AS integer) % 5 <> 0
-        AND NOT EXISTS (SELECT 1 FROM payments)
-    """
 
 
 class Groups:

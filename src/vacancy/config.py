@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Positive = 1
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the server writes to stderr; debug adds a line for each request."""
+    slow_ms: Annotated[float, msgspec.Meta(ge=0)] = 100.0
+    """A statement or a request that takes longer gets a line in the log; 0 is none."""
     max_body_bytes: Positive = 65_536
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the API; none by default."""
@@ -62,6 +64,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a booking request may wait before it is given up, never executed."""
     idempotency_keep_h: Annotated[int, msgspec.Meta(ge=24)] = 48
     """How long an answer is kept behind its Idempotency-Key; never under 24."""
+    metrics: Literal["key", "open", "off"] = "key"
+    """Who may read `/metrics`: a key of staff, everybody, or nobody."""
+    alert_command: str = ""
+    """Run with each alert as one JSON line on its stdin; a program and its arguments, no shell."""
+    alert_url: str = ""
+    """Each alert is posted there as JSON."""
+    alert_hit_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """The least share of hits that the cache should have; under it is an alert, 0 is none."""
+    otel_url: str = ""
+    """Where traces go, by OTLP over HTTP, such as `http://127.0.0.1:4318`; empty is nowhere."""
 
     @property
     def url(self) -> str:

@@ -23,6 +23,7 @@ from tests.web.desk import Server, a_server
 from vacancy.cache import stats as cache_stats
 from vacancy.cache.verdict import ENOUGH
 from vacancy.cli import cache_stats as command
+from vacancy.cli import screen
 
 WAIT_S = 30.0
 ASKED = "/v1/properties/alpine/availability"
@@ -298,10 +299,10 @@ def test_watching_on_a_terminal_refreshes_in_place(tmp_path: Path) -> None:
     ):
         os.close(terminal)
         seen = b""
-        while seen.count(command._HOME.encode()) < 3:
+        while seen.count(screen.HOME.encode()) < 3:
             seen += os.read(master, 65_536)
-        assert seen.count(command._CLEAR.encode()) == 1
-        assert seen.startswith((command._CLEAR + command._HOME).encode())
+        assert seen.count(screen.CLEAR.encode()) == 1
+        assert seen.startswith((screen.CLEAR + screen.HOME).encode())
         process.send_signal(signal.SIGINT)
         while process.poll() is None:
             try:
@@ -319,10 +320,10 @@ def test_what_does_not_fit_the_window_is_cut(
     monkeypatch.setenv("LINES", "8")
     command._draw(["record " * 9, "workers", "a sentence that is long"], first=False)
     drawn = capsys.readouterr().out
-    assert drawn.startswith(command._HOME)
-    assert drawn.endswith(command._CLEAR_BELOW)
-    lines = drawn.removeprefix(command._HOME).split("\n")[:-1]
+    assert drawn.startswith(screen.HOME)
+    assert drawn.endswith(screen.CLEAR_BELOW)
+    lines = drawn.removeprefix(screen.HOME).split("\n")[:-1]
     assert len(lines) == 7
-    assert lines[0] == f"workers{command._CLEAR_LINE}"
-    assert lines[2] == f"a sentence{command._CLEAR_LINE}"
+    assert lines[0] == f"workers{screen.CLEAR_LINE}"
+    assert lines[2] == f"a sentence{screen.CLEAR_LINE}"
     assert lines[-1].startswith("…")

@@ -17,6 +17,7 @@ from vacancy.cli.main import commands
 from vacancy.config import PREFIX, Settings
 from vacancy.contracts.finding import Kind
 from vacancy.errors import EXIT_CODE, HTTP_STATUS, KINDS
+from vacancy.perf.alerts import Kind as AlertKind
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -25,8 +26,11 @@ ERRORS = (DOCS / "errors.md").read_text()
 SETTINGS = (DOCS / "settings.md").read_text()
 SHARED = {"--json", "--env", "--data-dir", "--database-url"}
 
+ALERTS = set(get_args(AlertKind)) - {"STATEMENT_BUDGET_EXCEEDED"}
+"""Kinds of alerts stand in docs/live-figures.md; this one is an error as well."""
+
 CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
-NO_CODES: set[str] = {*get_args(Kind), "CLOCK_BOOTTIME"}
+NO_CODES: set[str] = {*get_args(Kind), *ALERTS, "CLOCK_BOOTTIME"}
 """Texts in capitals that are something else: findings stand in docs/contracts.md."""
 
 

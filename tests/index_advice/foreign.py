@@ -28,7 +28,7 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
 
     def file(self) -> str:
         """Its queries as the text of a file."""
-        return "\n".join(f"-- {name}\n{sql};\n" for name, sql in self.queries.items())
+        return "\n".join(f"-- name: {name}\n{sql};\n" for name, sql in self.queries.items())
 
     def steps(self, engine: Engine) -> list[str]:
         """All that makes it, with statistics."""

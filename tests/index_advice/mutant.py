@@ -83,6 +83,8 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if not self.index or finding.name in CONSEQUENCES:
             return True
+        if finding.name == "index_missing" and not finding.index:
+            return True  # one that has no name yet
         return finding.index == self.index or finding.index in self.also
 
     def excuses(self, finding: IndexFinding) -> bool:

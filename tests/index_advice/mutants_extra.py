@@ -37,38 +37,80 @@ def _more(
     )
 
 
-def _twin(name: str, index: str, on: str, unique: bool = False) -> Mutant:
+def _twin(name: str, index: str, on: str, of: str, *, unique: bool = False) -> Mutant:
     why = "Each write pays for two indexes, and each reader uses one."
-    return _more("duplicate", _SAME, name, why, index, on, unique=unique)
+    return _more("duplicate", _SAME, name, why, index, on, unique=unique, also=(of,))
 
 
 DUPLICATES = (
-    _twin("twin-of-guest-page", "ix_bookings_user_2", "bookings (user_id, id)"),
+    _twin(
+        "twin-of-guest-page", "ix_bookings_user_2", "bookings (user_id, id)", of="ix_bookings_user"
+    ),
     _twin(
         "twin-of-arrivals",
         "bookings_arrivals_idx",
         "bookings (property_id, check_in, id, check_out, status)",
+        of="ix_bookings_arrival",
     ),
-    _twin("twin-of-payments-by-booking", "idx_payments", "payments (booking_id, id)"),
-    _twin("twin-of-history", "audit_by_subject", "audit_entries (subject_id, entry)"),
+    _twin(
+        "twin-of-payments-by-booking",
+        "idx_payments",
+        "payments (booking_id, id)",
+        of="ix_payments_booking",
+    ),
+    _twin(
+        "twin-of-history",
+        "audit_by_subject",
+        "audit_entries (subject_id, entry)",
+        of="ix_audit_entries_subject",
+    ),
     _twin(
         "twin-of-due-holds",
         "ix_due_again",
         "bookings (property_id, expires_at)"
         " WHERE status = 'provisional' AND expires_at IS NOT NULL",
+        of="ix_bookings_due",
     ),
-    _twin("twin-of-the-key-of-bookings", "ix_bookings_id", "bookings (id)"),
+    _twin("twin-of-the-key-of-bookings", "ix_bookings_id", "bookings (id)", of="pk_bookings"),
     _twin(
         "twin-of-the-key-of-inventory",
         "ix_inventory_night",
         "room_inventory (property_id, room_type_id, night)",
+        of="pk_room_inventory",
     ),
-    _twin("twin-of-the-key-of-stays", "uq_stays", "room_stays (booking_id, line)", unique=True),
-    _twin("twin-of-emails", "ix_users_email", "users (email)"),
-    _twin("twin-of-emails-unique-too", "users_email_key", "users (email)", unique=True),
-    _twin("twin-of-secrets", "ix_api_keys_secret", "api_keys (secret_sha256)"),
-    _twin("twin-of-repeated-requests", "ix_idempotency", 'idempotency_keys (user_id, "key")'),
-    _twin("twin-of-messages", "ix_bell", "notifications (user_id, kind, status, id)"),
+    _twin(
+        "twin-of-the-key-of-stays",
+        "uq_stays",
+        "room_stays (booking_id, line)",
+        of="pk_room_stays",
+        unique=True,
+    ),
+    _twin("twin-of-emails", "ix_users_email", "users (email)", of="uq_users_email"),
+    _twin(
+        "twin-of-emails-unique-too",
+        "users_email_key",
+        "users (email)",
+        of="uq_users_email",
+        unique=True,
+    ),
+    _twin(
+        "twin-of-secrets",
+        "ix_api_keys_secret",
+        "api_keys (secret_sha256)",
+        of="uq_api_keys_secret_sha256",
+    ),
+    _twin(
+        "twin-of-repeated-requests",
+        "ix_idempotency",
+        'idempotency_keys (user_id, "key")',
+        of="uq_idempotency_keys_user_id_key",
+    ),
+    _twin(
+        "twin-of-messages",
+        "ix_bell",
+        "notifications (user_id, kind, status, id)",
+        of="ix_notifications_user",
+    ),
 )
 
 

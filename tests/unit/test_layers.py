@@ -14,7 +14,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 ENGINES = ("db", "cache", "contracts", "perf", "backup")
 HOTEL_WORDS = re.compile(
-    r"hotel|booking|guest|inventor|room|check_in|check_out|overbook|\bnights?\b",
+    r"hotel|booking|guest|inventor|room|check_in\b|check_out\b|overbook|\bnights?\b",
     re.IGNORECASE,
 )
 

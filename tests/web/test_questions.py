@@ -10,6 +10,7 @@ import re
 import pytest
 
 from tests.web.desk import a_desk, new_key
+from vacancy.web import metrics
 from vacancy.web.app import ROUTES
 from vacancy.web.logs import JsonLines, masked
 from vacancy.web.openapi import openapi_document
@@ -116,14 +117,15 @@ def test_the_documentation_shows_every_route_and_calls_nobody(database_url: str)
     async def story() -> None:
         async with a_desk(database_url) as desk:
             served = (await desk.client.get("/openapi.json")).json()
-            assert served == json.loads(json.dumps(openapi_document(ROUTES)))
+            described = (*ROUTES, *metrics.routes(desk.front))
+            assert served == json.loads(json.dumps(openapi_document(described)))
             shown = {
                 f"{verb.upper()} {address}"
                 for address, verbs in served["paths"].items()
                 for verb in verbs
             }
             assert shown == {
-                f"{route.method} {re.sub(r':str', '', route.path)}" for route in ROUTES
+                f"{route.method} {re.sub(r':str', '', route.path)}" for route in described
             }
             text = json.dumps(served)
             for reference in re.findall(r'"#/components/schemas/(\w+)"', text):

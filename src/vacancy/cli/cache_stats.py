@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import msgspec
 
 from vacancy.cli.command import run_async, settings_given, shared_options
 from vacancy.cli.output import answer, listing, show_error, table, wants_json
+from vacancy.cli.screen import draw
 from vacancy.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from vacancy.cache.verdict import Verdict
     from vacancy.config import Settings
     from vacancy.web.ask_workers import Answered, Silent
-
-_HOME = "\x1b[H"
-_CLEAR = "\x1b[2J"
-_CLEAR_LINE = "\x1b[K"
-_CLEAR_BELOW = "\x1b[J"
 
 _OF_WORKER = (
     "hits",
@@ -106,16 +101,9 @@ def _watch(settings: Settings, interval_s: float) -> int:
 
 
 def _draw(blocks: Sequence[str], first: bool) -> None:
-    """Over what was drawn before, as far as the terminal reaches: sentences before the record."""
+    """In place, sentences before the record."""
     record, *rest = blocks
-    columns, rows = shutil.get_terminal_size()
-    lines: list[str] = []
-    for line in "\n\n".join((*rest, record)).splitlines():
-        lines += [line[at : at + columns] for at in range(0, len(line), columns)] or [""]
-    if len(lines) >= rows:
-        lines = [*lines[: rows - 2], "… a taller window shows the rest"]
-    shown = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
-    click.echo((_CLEAR if first else "") + _HOME + shown + _CLEAR_BELOW, nl=False, color=True)
+    draw("\n\n".join((*rest, record)), first=first)
 
 
 # -- the report

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from vacancy.cli.analyze_queries import analyze_queries
+from vacancy.cli.bench import bench
 from vacancy.cli.cache_stats import cache_stats
+from vacancy.cli.check_indexes import check_indexes
 from vacancy.cli.command import run_async, settings_given, shared_options
 from vacancy.cli.output import answer, table
+from vacancy.cli.top import top
 
 if TYPE_CHECKING:
     from vacancy.config import Settings
@@ -21,7 +25,11 @@ def perf() -> None:
     """Performance: promises, and what they come to."""
 
 
+perf.add_command(analyze_queries)
+perf.add_command(bench)
 perf.add_command(cache_stats)
+perf.add_command(check_indexes)
+perf.add_command(top)
 
 
 @perf.command()

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from vacancy.contracts.contract import AnyStatement
 from vacancy.contracts.finding import Finding, Kind
 from vacancy.db.plan import Plan, Way, homes
-from vacancy.db.statement import Access, Engine
+from vacancy.db.statement import Access, AnyStatement, Engine
 from vacancy.db.witness import Touched, Witness
 from vacancy.errors import VacancyError
 

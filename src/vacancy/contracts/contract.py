@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from vacancy.db.statement import SetStatement, Statement
+from vacancy.db.statement import AnyStatement
 from vacancy.errors import Internal
 
-AnyStatement = Statement[Any] | SetStatement[Any]
 Helper = TypeVar("Helper", bound=Callable[..., Awaitable[Any]])
 
 

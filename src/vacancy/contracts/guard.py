@@ -6,11 +6,14 @@ import logging
 import sys
 import sysconfig
 from collections import Counter
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Literal, Self
 
-from vacancy.contracts.contract import AnyStatement
+import msgspec
+
 from vacancy.db.gate import COUNT
+from vacancy.db.statement import AnyStatement
 from vacancy.errors import Internal
 
 Mode = Literal["raise", "log"]
@@ -23,6 +26,29 @@ _OURS = "vacancy"
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _ENGINE_PARTS = frozenset({"db", "contracts"})
 _log = logging.getLogger("vacancy.contracts")
+
+
+class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that has run too much, for whoever listens."""
+
+    code: Literal["STATEMENT_REPEATED", "STATEMENT_BUDGET_EXCEEDED"]
+    name: str
+    """Of the route, or of what else is watched."""
+    statement: str
+    times: int
+    """So often it has run by now."""
+    total: int
+    """Statements of the request by now."""
+    budget: int
+    place: str
+    sentence: str
+
+
+LOOPS: dict[str, int] = {}
+"""The most runs within one request of each statement that ran too often, in this process."""
+LISTENERS: list[Callable[[Exceeded], None]] = []
+"""Told once for each request, before it is logged or raised. They must be quick and raise
+nothing."""
 
 
 class watched:  # noqa: N801 - used as a word of the language: `with watched(…) as tally:`
@@ -65,9 +91,12 @@ class watched:  # noqa: N801 - used as a word of the language: `with watched(…
         return len(self.ran)
 
     def _exceed(self, name: str, times: int) -> None:
+        if times >= REPEATS and times > LOOPS.get(name, 0):
+            LOOPS[name] = times
         if self._told:
             return
         place = call_site()
+        code: Literal["STATEMENT_REPEATED", "STATEMENT_BUDGET_EXCEEDED"]
         if times >= REPEATS:
             code = "STATEMENT_REPEATED"
             sentence = f"N+1: {self._name} runs {name} again, {times} times by now, at {place}."
@@ -83,6 +112,18 @@ class watched:  # noqa: N801 - used as a word of the language: `with watched(…
                 f"{self._name} runs its statement number {self.total}, {name}, at {place};"
                 f" its budget is {self._budget}."
             )
+        exceeded = Exceeded(
+            code=code,
+            name=self._name,
+            statement=name,
+            times=times,
+            total=self.total,
+            budget=self._budget,
+            place=place,
+            sentence=sentence,
+        )
+        for listener in tuple(LISTENERS):
+            listener(exceeded)
         if self._mode == "raise":
             raise Internal(code, sentence, hint="Ask for all rows at once, in one helper.")
         self._told = True

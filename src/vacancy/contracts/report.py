@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from vacancy.contracts.access import check_statement, declared_ways
-from vacancy.contracts.contract import AnyStatement, Contract
+from vacancy.contracts.contract import Contract
 from vacancy.contracts.finding import Finding
 from vacancy.contracts.measure import Call, Cost, check_helper
 from vacancy.db.database import Database
-from vacancy.db.statement import Engine
+from vacancy.db.statement import AnyStatement, Engine
 from vacancy.db.witness import Witness
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")

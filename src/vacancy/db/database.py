@@ -10,6 +10,7 @@ from vacancy.db.adhoc import ADHOC_ROWS, AnyRow
 from vacancy.db.changes import Feed
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
+from vacancy.db.waits import PoolRecord
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -92,6 +93,10 @@ class Database(Reader, Protocol):
     """Called on PostgreSQL after a unit that has sent changes is committed and before its caller
     is answered. What it raises is logged: the unit stays done. On SQLite nobody needs it, for there
     every exact read can afford a look."""
+
+    def pool_record(self) -> PoolRecord:
+        """Its connections as they are now, and how long callers have waited for one."""
+        ...
 
     def open_feed(self) -> Feed:
         """Tells what is committed from now on, by whomever. It ends with the database."""

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Any
 
-from vacancy.db.statement import SetStatement, Statement
+from vacancy.db.statement import AnyStatement
 from vacancy.errors import Internal
-
-AnyStatement = Statement[Any] | SetStatement[Any]
 
 _registered: dict[str, AnyStatement] = {}
 COUNT: ContextVar[Callable[[AnyStatement], None] | None] = ContextVar("count", default=None)

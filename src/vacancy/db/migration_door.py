@@ -117,7 +117,9 @@ class SqliteMigrationDoor:
             self._turn.close()
             self._presence.release()
             raise
-        self._reader = SqliteTransaction(SqliteSession(self._connection, Trace()), _NO_INSTANT)
+        self._reader = SqliteTransaction(
+            SqliteSession(self._connection, Trace("sqlite")), _NO_INSTANT
+        )
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
@@ -176,7 +178,7 @@ class PostgresMigrationDoor:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
-        self._reader = PostgresSession(connection, Trace(), _NO_INSTANT)
+        self._reader = PostgresSession(connection, Trace("postgresql"), _NO_INSTANT)
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:

@@ -46,7 +46,7 @@ async def _read_of_file(path: Path) -> str | None:
         connection = open_untouched(path)
         try:
             return await get_revision(
-                SqliteTransaction(SqliteSession(connection, Trace()), utc_now())
+                SqliteTransaction(SqliteSession(connection, Trace("sqlite")), utc_now())
             )
         finally:
             connection.close()

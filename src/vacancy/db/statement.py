@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -187,6 +187,9 @@ class SetStatement(Generic[Row]):
 
     def __repr__(self) -> str:
         return f"SetStatement({self.name!r})"
+
+
+AnyStatement: TypeAlias = Statement[Any] | SetStatement[Any]
 
 
 def together(

@@ -1,13 +1,71 @@
-"""Counts and times every statement, always on. One flat record for each statement's name."""
+"""Counts and times every statement, always on. One flat record for each statement's name.
+
+What took long is told to whoever listens, with its parameters masked.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import date, datetime
+from typing import Any, TypeAlias
 
 import msgspec
 
-BUCKETS = 40
-"""Durations fall into buckets by their power of two in nanoseconds; the last is over 9 minutes."""
+from vacancy.db.statement import AnyStatement, Engine, SetStatement
+
+_log = logging.getLogger(__name__)
+
+Given: TypeAlias = Mapping[str, Any] | Sequence[Sequence[Any]]
+"""A statement's parameters by name, or the rows of a set statement."""
+
+NEVER_NS = 1 << 62
+"""As `Trace.slow_ns`: nothing is slow."""
+REQUEST_ID: ContextVar[bytes | None] = ContextVar("request_id", default=None)
+"""The id of the request that runs here, where somebody has set it."""
+
+# -- durations, in buckets
+
+_OCTAVES = 38
+BUCKETS = 4 * _OCTAVES + 4
+"""Durations fall into buckets, four to an octave: a bucket is at most a quarter as wide as where it
+begins. The last one takes all that lasts over 16 minutes."""
+
+
+def bucket_of(duration_ns: int) -> int:
+    """The number of the bucket that a duration falls into."""
+    shift = duration_ns.bit_length() - 3
+    if 0 <= shift < _OCTAVES:
+        # The two bits below the first one are the quarter of the octave.
+        return (shift << 2) + (duration_ns >> shift)
+    return duration_ns if shift < 0 else BUCKETS - 1
+
+
+def bucket_begin_ns(bucket: int) -> int:
+    """The shortest duration of a bucket. That of the next one is where it ends."""
+    return bucket if bucket < 4 else (4 + bucket % 4) << (bucket // 4 - 1)
+
+
+def percentile_ns(buckets: Sequence[int], percent: float) -> int | None:
+    """So many of a hundred durations were not longer; None where there was none. At most a bucket's
+    width away from the true one."""
+    count = sum(buckets)
+    rank = max(1, -int(-count * percent // 100))
+    before = 0
+    for bucket, within in enumerate(buckets):
+        if within and before + within >= rank:
+            begin = bucket_begin_ns(bucket)
+            if bucket >= BUCKETS - 1:
+                return begin
+            width = bucket_begin_ns(bucket + 1) - begin
+            return begin + width * (rank - before) // (within + 1)
+        before += within
+    return None
+
+
+# -- the record
 
 
 class StatementStats(msgspec.Struct):
@@ -19,18 +77,95 @@ class StatementStats(msgspec.Struct):
     total_ns: int = 0
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * BUCKETS)
 
-    def add(self, rows: int, duration_ns: int) -> None:
-        self.calls += 1
-        self.rows += rows
-        self.total_ns += duration_ns
-        self.buckets[min(duration_ns.bit_length(), BUCKETS - 1)] += 1
+
+class SlowStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement that took longer than it should."""
+
+    name: str
+    """Several, with commas between them, where they went in one round trip."""
+    engine: Engine
+    duration_ms: float
+    rows: int
+    failed: bool
+    parameters: str
+    """Their names, kinds and sizes, never a value: `status=text(9), user_id=integer`."""
+    request_id: str | None
 
 
 class Trace:
     """The statements that ran through one database handle."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.statements: defaultdict[str, StatementStats] = defaultdict(StatementStats)
+        self.slow_ns = NEVER_NS
+        """What takes longer is told to all of `on_slow`."""
+        self.on_slow: list[Callable[[SlowStatement], None]] = []
+        """Called with each slow statement when it has ended, on whatever thread it ran. They must
+        be quick; what they raise is logged and fails nobody's statement."""
+
+    def add(self, statement: AnyStatement, given: Given, rows: int, duration_ns: int) -> None:
+        """Counts one that was answered."""
+        # Written out, and `bucket_of` too: this stands behind every statement.
+        stats = self.statements[statement.name]
+        stats.calls += 1
+        stats.rows += rows
+        stats.total_ns += duration_ns
+        shift = duration_ns.bit_length() - 3
+        stats.buckets[
+            (shift << 2) + (duration_ns >> shift)
+            if 0 <= shift < _OCTAVES
+            else bucket_of(duration_ns)
+        ] += 1
+        if duration_ns > self.slow_ns:
+            self._tell([(statement, given)], rows, duration_ns, failed=False)
+
+    def add_together(
+        self, changes: Sequence[tuple[SetStatement[Any], Given]], duration_ns: int
+    ) -> None:
+        """Counts several that went in one round trip: each has its share of the time."""
+        share_ns = duration_ns // len(changes)
+        rows = 0
+        for statement, given in changes:
+            stats = self.statements[statement.name]
+            stats.calls += 1
+            stats.rows += len(given)
+            stats.total_ns += share_ns
+            stats.buckets[bucket_of(share_ns)] += 1
+            rows += len(given)
+        if duration_ns > self.slow_ns:
+            self._tell(changes, rows, duration_ns, failed=False)
+
+    def fail(self, changes: Sequence[tuple[AnyStatement, Given]], duration_ns: int) -> None:
+        """Counts what the database has refused, or has not answered in time."""
+        for statement, _ in changes:
+            self.statements[statement.name].errors += 1
+        if duration_ns > self.slow_ns:
+            self._tell(changes, 0, duration_ns, failed=True)
+
+    def _tell(
+        self,
+        changes: Iterable[tuple[AnyStatement, Given]],
+        rows: int,
+        duration_ns: int,
+        *,
+        failed: bool,
+    ) -> None:
+        request_id = REQUEST_ID.get()
+        slow = SlowStatement(
+            name=", ".join(statement.name for statement, _ in changes),
+            engine=self.engine,
+            duration_ms=round(duration_ns / 1_000_000, 3),
+            rows=rows,
+            failed=failed,
+            parameters="; ".join(masked(statement, given) for statement, given in changes),
+            request_id=None if request_id is None else request_id.decode("ascii", "replace"),
+        )
+        for listener in tuple(self.on_slow):
+            try:
+                listener(slow)
+            except Exception:  # noqa: BLE001 - the statement itself is well
+                _log.exception("telling of a slow statement")
 
     @property
     def calls(self) -> int:
@@ -43,3 +178,37 @@ class Trace:
 
     def reset(self) -> None:
         self.statements.clear()
+
+
+# -- masks
+
+
+def masked(statement: AnyStatement, given: Given) -> str:
+    """What a statement was given, without a single value."""
+    if isinstance(given, Mapping):
+        return ", ".join(f"{name}={_kind(value)}" for name, value in given.items())
+    columns = ", ".join(statement.columns) if isinstance(statement, SetStatement) else ""
+    return f"{len(given)} rows ({columns})"
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return f"text({len(value)})"
+        case bytes():
+            return f"bytes({len(value)})"
+        case datetime():
+            return "instant"
+        case date():
+            return "date"
+        case Mapping() | list() | tuple() | set() | frozenset():
+            return f"json({len(value)})"
+    return type(value).__name__

@@ -30,11 +30,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 async def sample_calls(db: Database) -> dict[str, Call]:
     """A call by helper's name; none where there is nothing to ask for."""
-    sample = await _find_sample(db)
+    sample = await find_sample(db)
     return {} if sample is None else calls_of(sample)
 
 
-async def _find_sample(db: Database) -> Sample | None:
+async def find_sample(db: Database) -> Sample | None:
     bookings = await db.adhoc(
         """
         SELECT b.id, b.user_id, b.check_in, p.code, p.max_stay_nights, t.code

@@ -194,3 +194,12 @@ def _statements_of(module: ModuleType) -> Iterator[Statement[Any] | SetStatement
     for value in vars(module).values():
         if isinstance(value, Statement | SetStatement):
             yield value
+
+
+def uncached() -> dict[str, str]:
+    """Why a statement is not to be cached, or not once more, by its name."""
+    told = {cached.statement.name: "it is cached" for cached in CACHED}
+    for module, reason in NEVER_CACHED.items():
+        for statement in _statements_of(module):
+            told.setdefault(statement.name, reason)
+    return told

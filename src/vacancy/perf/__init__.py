@@ -1,2 +1,2 @@
 """Performance, found and measured: statements that ran, indexes and their proof, before and after.
-Knows no hotels, and works on any SQLite file or PostgreSQL database."""
+Works on any SQLite file or PostgreSQL database."""

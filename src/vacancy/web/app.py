@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException
 from litestar.routes import HTTPRoute
 
-from vacancy.bootstrap import open_house, tune_runtime, working
+from vacancy.bootstrap import House, open_house, tune_runtime, working
 from vacancy.config import Settings, load_settings
 from vacancy.errors import Internal
-from vacancy.web import docs
+from vacancy.web import docs, metrics
+from vacancy.web.alerting import alerting
 from vacancy.web.api import bookings, desk, health, inventory, properties, reports, users
 from vacancy.web.front import Front
 from vacancy.web.logs import start_logging
-from vacancy.web.problems import on_exception, on_http_exception
+from vacancy.web.problems import exception_handlers
 from vacancy.web.routing import Route, to_litestar
 from vacancy.web.worker_socket import listening
 
@@ -47,7 +48,8 @@ def create_app(settings: Settings | None = None, *, opens_house: bool = True) ->
         settings = load_settings()
         start_logging(settings.log_level)
     front = Front(settings, prefix=secrets.token_hex(4))
-    routes = (*ROUTES, *docs.routes(ROUTES))
+    described = (*ROUTES, *metrics.routes(front))
+    routes = (*described, *docs.routes(described))
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -57,7 +59,7 @@ def create_app(settings: Settings | None = None, *, opens_house: bool = True) ->
     litestar = Litestar(
         [to_litestar(route, front) for route in routes],
         cors_config=_cors(settings),
-        exception_handlers={HTTPException: on_http_exception, Exception: on_exception},
+        exception_handlers=exception_handlers(front.requests.other.add_untimed),
         lifespan=[lifespan] if opens_house else [],
         logging_config=None,
         openapi_config=None,
@@ -70,13 +72,32 @@ def create_app(settings: Settings | None = None, *, opens_house: bool = True) ->
 @asynccontextmanager
 async def running(front: Front) -> AsyncIterator[None]:
     """The house behind the front. At the end, what was accepted is answered before it closes."""
-    async with open_house(front.settings) as house, working(house), listening(house):
+    async with (
+        open_house(front.settings) as house,
+        working(house),
+        alerting(house, front.alerts),
+        listening(house, front.requests, front.alerts),
+        _tracing(front, house),
+    ):
         front.opened = house
         tune_runtime()
         try:
             yield
         finally:
             await front.finish()
+
+
+@asynccontextmanager
+async def _tracing(front: Front, house: House) -> AsyncIterator[None]:
+    """While this is open, statements are spans where requests are."""
+    if front.tracing is None:
+        yield
+        return
+    front.tracing.watch(house.db.trace)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(front.tracing.close)
 
 
 def require_access(app: Litestar) -> None:

@@ -51,19 +51,7 @@ async def ask_workers(
     Raises `Missing` SERVER_NOT_RUNNING where there is none, and `Misconfigured` DATA_DIR_UNUSABLE
     where we may not look.
     """
-    folder = run_folder(data_dir)
-    try:
-        pids = living_pids(folder)
-        asked = await asyncio.gather(*(_ask(folder, pid, question, kind, wait_s) for pid in pids))
-    except FileNotFoundError:
-        asked = []
-    except OSError as error:
-        raise Misconfigured(
-            "DATA_DIR_UNUSABLE",
-            f"The folder {folder} cannot be used: {error.strerror or error}.",
-            hint="Run the command as the user that the server runs as.",
-        ) from None
-    found = [one for one in asked if one is not None]
+    found = await ask_others(data_dir, question, kind, wait_s=wait_s)
     if not found:
         raise Missing(
             "SERVER_NOT_RUNNING",
@@ -72,6 +60,28 @@ async def ask_workers(
             " with --data-dir.",
         )
     return found
+
+
+async def ask_others(
+    data_dir: str, question: str, kind: type[T], *, but: int = 0, wait_s: float = WAIT_S
+) -> list[Answered[T] | Silent]:
+    """What each living worker says but the one of that number; there may be none.
+
+    Raises `Misconfigured` DATA_DIR_UNUSABLE where we may not look.
+    """
+    folder = run_folder(data_dir)
+    try:
+        pids = [pid for pid in living_pids(folder) if pid != but]
+        asked = await asyncio.gather(*(_ask(folder, pid, question, kind, wait_s) for pid in pids))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Misconfigured(
+            "DATA_DIR_UNUSABLE",
+            f"The folder {folder} cannot be used: {error.strerror or error}.",
+            hint="Run the command as the user that the server runs as.",
+        ) from None
+    return [one for one in asked if one is not None]
 
 
 async def _ask(

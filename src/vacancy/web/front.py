@@ -15,9 +15,13 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from vacancy.bootstrap import House
 from vacancy.config import Settings
+from vacancy.db.trace import REQUEST_ID
 from vacancy.errors import Misconfigured, Unavailable
+from vacancy.perf.alerts import AlertRecord
 from vacancy.web.call import Scope
 from vacancy.web.problems import problem
+from vacancy.web.route_record import RouteRecords
+from vacancy.web.tracing import tracing_of
 
 _log = logging.getLogger("vacancy.web.requests")
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -30,6 +34,9 @@ class Front:
         """`prefix` is short random text that tells this process's request ids from others'."""
         self.settings = settings
         self.opened: House | None = None
+        self.requests = RouteRecords()
+        self.alerts = AlertRecord()
+        self.tracing = tracing_of(settings)
         self.app: ASGIApp = _nothing
         self.stopping = False
         self._ids = (f"{prefix}-{number:x}".encode() for number in itertools.count(1))
@@ -51,8 +58,11 @@ class Front:
         if self._proxies:
             request_id = self._given_id(scope) or request_id
         scope["vacancy.request_id"] = request_id
+        REQUEST_ID.set(request_id)
         if self.stopping:
-            await problem(_stopping(), request_id)(scope, receive, send)
+            refused = problem(_stopping(), request_id)
+            self.requests.other.add_untimed(refused.status, refused.code)
+            await refused(scope, receive, send)
             return
         self._under_way += 1
         try:

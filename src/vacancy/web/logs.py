@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from vacancy.db.connect import without_passwords
+from vacancy.db.trace import REQUEST_ID
 
 MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"vac_[A-Za-z0-9_\-]+"), "vac_***"),
@@ -24,7 +25,20 @@ MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """Keys, Authorization headers, and whose an e-mail address is."""
 
-EXTRAS = ("request_id", "duration_ms", "client")
+EXTRAS = (
+    "request_id",
+    "duration_ms",
+    "client",
+    "method",
+    "route",
+    "status",
+    "code",
+    "statement",
+    "rows",
+    "parameters",
+    "place",
+)
+"""What a record may carry beside its sentence."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,6 +61,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": masked(record.getMessage()),
         }
+        request_id = REQUEST_ID.get()
+        if request_id is not None:
+            line["request_id"] = request_id.decode()
         for name in EXTRAS:
             value = getattr(record, name, None)
             if value is not None:

@@ -142,8 +142,9 @@ def _parameters(route: Route, components: dict[str, Any]) -> list[dict[str, Any]
 
 def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": route.summary}
-    schema = references[route.answer] if route.answer is not None else {"type": "object"}
-    good["content"] = {"application/json": {"schema": schema}}
+    kind = "object" if route.media_type == "application/json" else "string"
+    schema = references[route.answer] if route.answer is not None else {"type": kind}
+    good["content"] = {route.media_type: {"schema": schema}}
     met: dict[str, Any] = {}
     if route.conditional:
         good["headers"] = {"ETag": {"schema": {"type": "string"}}}

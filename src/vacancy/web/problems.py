@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -34,6 +35,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
+class Refused(Answer):
+    """An answer that is a problem. Its code is counted."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, status: int, body: bytes, headers: Sequence[Header], code: str) -> None:
+        super().__init__(status, body, headers)
+        self.code = code
+
+
 class MediaRefused(Invalid):
     """A body of another media type than JSON."""
 
@@ -49,8 +60,11 @@ _FOR_CLIENTS: dict[type[VacancyError], str] = {
 }
 _encode = msgspec.json.Encoder().encode
 
+Count = Callable[[int, str], None]
+"""Takes the status and the code of a problem."""
 
-def problem(error: VacancyError, request_id: bytes) -> Answer:
+
+def problem(error: VacancyError, request_id: bytes) -> Refused:
     """An error as an answer. A fault of ours is logged and tells the client nothing of it."""
     kind = type(error)
     if STATUS[kind] == 500:
@@ -59,7 +73,7 @@ def problem(error: VacancyError, request_id: bytes) -> Answer:
     return _answer(kind, error, request_id)
 
 
-def refusal(refused: Refusal, request_id: bytes) -> Answer:
+def refusal(refused: Refusal, request_id: bytes) -> Refused:
     """A refusal that was not raised, such as one that is stored behind an Idempotency-Key."""
     return problem(
         KINDS[refused.kind](refused.code, refused.detail, hint=refused.hint, errors=refused.errors),
@@ -67,7 +81,7 @@ def refusal(refused: Refusal, request_id: bytes) -> Answer:
     )
 
 
-def _answer(kind: type[VacancyError], error: VacancyError, request_id: bytes) -> Answer:
+def _answer(kind: type[VacancyError], error: VacancyError, request_id: bytes) -> Refused:
     status = STATUS[kind]
     body = _encode(
         Problem(
@@ -88,10 +102,24 @@ def _answer(kind: type[VacancyError], error: VacancyError, request_id: bytes) ->
         headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     elif status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="vacancy"'))
-    return Answer(status, body, headers)
+    return Refused(status, body, headers, error.code)
 
 
-def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def exception_handlers(count: Count) -> dict[int | type[Exception], Any]:
+    """How Litestar answers what no route of ours has answered; `count` is told of each."""
+
+    def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        return on_http_exception(request, error, count)
+
+    def on_other(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return _response(request, as_ours(error), {}, count)
+
+    return {HTTPException: on_http, Exception: on_other}
+
+
+def on_http_exception(
+    request: Request[Any, Any, Any], error: HTTPException, count: Count
+) -> Response[bytes]:
     """What Litestar itself refuses: no such address, no such method there, a bad Host."""
     path, method = request.scope["path"], request.scope["method"]
     ours: VacancyError
@@ -113,23 +141,27 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
         case _:
             ours = Internal("INTERNAL", error.detail)
     headers = {key: value for key, value in (error.headers or {}).items() if key.lower() == "allow"}
-    return _response(request, ours, headers)
+    return _response(request, ours, headers, count)
 
 
-def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Whatever else was raised is a fault of ours."""
+def as_ours(error: Exception) -> VacancyError:
+    """An error of ours; whatever else was raised is a fault of ours."""
     if isinstance(error, VacancyError):
-        return _response(request, error, {})
+        return error
     fault = Internal("INTERNAL", f"{type(error).__name__}: {error}")
     fault.__cause__ = error
-    return _response(request, fault, {})
+    return fault
 
 
 def _response(
-    request: Request[Any, Any, Any], error: VacancyError, headers: dict[str, str]
+    request: Request[Any, Any, Any],
+    error: VacancyError,
+    headers: dict[str, str],
+    count: Count,
 ) -> Response[bytes]:
     request_id = request_id_of(request.scope)
     answer = problem(error, request_id)
+    count(answer.status, answer.code)
     plain = {key.decode(): value.decode() for key, value in answer.headers}
     plain.pop("content-type")
     return Response(

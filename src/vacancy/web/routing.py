@@ -3,7 +3,10 @@ handlers from it, and the OpenAPI document its operations."""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Awaitable, Callable
+from time import perf_counter_ns
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -12,14 +15,20 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from vacancy.bootstrap import House
+from vacancy.config import Settings
 from vacancy.contracts.guard import watched
-from vacancy.errors import VacancyError
 from vacancy.hotel.wiring import SHOWN_BOUND_MS
 from vacancy.web.asked import read_json, read_query, refuse_query, require_json
 from vacancy.web.auth import NOBODY, Access, authenticate
 from vacancy.web.call import Answer, Call, read_body, request_id_of
 from vacancy.web.conditional import for_all, for_one
-from vacancy.web.problems import problem
+from vacancy.web.problems import Refused, as_ours, problem
+from vacancy.web.route_record import RouteRecord, RouteRecords
+from vacancy.web.tracing import Tracing
+
+_log = logging.getLogger("vacancy.web.requests")
+NEVER_NS = 1 << 62
+_PATH_PART = re.compile(r":\w+\}")
 
 Handler = Callable[[Call, Any], Awaitable[Answer]]
 """Takes the call and what was asked: the query or the body as its struct, None where the route
@@ -41,6 +50,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """An empty body counts as `{}`."""
     idempotency: Literal["required", "optional", ""] = ""
     answer: type[msgspec.Struct] | None = None
+    media_type: str = "application/json"
+    """Of the answer."""
     status: int = 200
     """Of the answer that is no problem."""
     codes: tuple[str, ...] = ()
@@ -57,6 +68,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Open(Protocol):
     """What an endpoint needs of the running application."""
 
+    settings: Settings
+    requests: RouteRecords
+    tracing: Tracing | None
+
     @property
     def house(self) -> House: ...
 
@@ -67,16 +82,25 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
     access = route.access
     name, budget = f"{route.method} {route.path}", route.statements
     respond = _responder(route, name)
+    record = app.requests.of(_PATH_PART.sub("}", name), budget)
+    slow_ns = round(app.settings.slow_ms * 1_000_000) or NEVER_NS
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
+        started_ns = perf_counter_ns()
         call = Call(request.scope, request.receive, app.house)
+        tally = watched(name, budget, call.house.guard)
         try:
-            with watched(name, budget, call.house.guard):
+            with tally:
                 if access is not None:
                     call.actor = await authenticate(call, access)
-                return await respond(call)
-        except VacancyError as error:
-            return problem(error, request_id_of(request.scope))
+                answer = await respond(call)
+        except Exception as error:  # noqa: BLE001 - what is no refusal is a fault, and counts too
+            answer = problem(as_ours(error), request_id_of(request.scope))
+        duration_ns = perf_counter_ns() - started_ns
+        record.add(answer.status, len(tally.ran), duration_ns)
+        if answer.status >= 400 or duration_ns >= slow_ns:
+            _look_closer(call, answer, record, duration_ns, slow_ns)
+        return answer
 
     return HTTPRouteHandler(
         route.path,
@@ -85,7 +109,32 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
         status_code=200,
         opt={"access": access, "route": route},
         include_in_schema=False,
-    )(endpoint)
+    )(endpoint if app.tracing is None else app.tracing.around(endpoint, record.route))
+
+
+def _look_closer(
+    call: Call, answer: Answer, record: RouteRecord, duration_ns: int, slow_ns: int
+) -> None:
+    """Counts what a refused request was refused for. Who failed, or was slow, gets a line in the
+    log; the query and the headers stay out, they may hold secrets."""
+    if isinstance(answer, Refused):
+        record.refuse(answer.code)
+    if answer.status < 500 and duration_ns < slow_ns:
+        return
+    level = logging.WARNING if answer.status >= 500 else logging.INFO
+    _log.log(
+        level,
+        "%s %s %s",
+        call.scope["method"],
+        call.scope["path"],
+        answer.status,
+        extra={
+            "request_id": request_id_of(call.scope).decode(),
+            "duration_ms": round(duration_ns / 1_000_000, 3),
+            "route": record.route,
+            "status": answer.status,
+        },
+    )
 
 
 def _responder(route: Route, name: str) -> Callable[[Call], Awaitable[Answer]]:

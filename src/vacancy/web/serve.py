@@ -21,8 +21,10 @@ from vacancy.db.durability import require_durability
 from vacancy.db.revision import require_revision
 from vacancy.errors import Misconfigured
 from vacancy.hotel.revisions import REVISIONS
+from vacancy.web.alerting import hooks_of
 from vacancy.web.app import create_app, running
 from vacancy.web.logs import start_logging
+from vacancy.web.tracing import require_libraries
 
 STOP_S = 25
 """How long a stopping server may take to answer what it accepted; then it ends regardless.
@@ -42,6 +44,7 @@ def serve(settings: Settings) -> None:
     """
     start_logging(settings.log_level)
     require_port(settings)
+    require_hooks(settings)
     if settings.workers > 1:
         uvloop.run(_require_database(settings))
         _serve_in_processes(settings)
@@ -66,6 +69,14 @@ def require_port(settings: Settings) -> None:
             f"Cannot listen at {settings.host} port {settings.port}: {error}.",
             hint="Stop the other program, or choose another with --port or VACANCY_PORT.",
         ) from None
+
+
+def require_hooks(settings: Settings) -> None:
+    """Whatever a worker would fail for at its start, again and again. Raises `Misconfigured`
+    SETTING_INVALID, OTEL_MISSING."""
+    hooks_of(settings)
+    if settings.otel_url:
+        require_libraries()
 
 
 async def _require_database(settings: Settings) -> None:

@@ -18,6 +18,9 @@ import msgspec
 
 from vacancy.bootstrap import House
 from vacancy.errors import Internal, Invalid, Refusal, VacancyError
+from vacancy.perf.alerts import AlertRecord
+from vacancy.web.figures import Worker
+from vacancy.web.route_record import RouteRecords
 from vacancy.web.run_folder import Place, living_pids, make_run_folder, short_address, take_place
 from vacancy.web.worker_questions import QUESTIONS
 
@@ -50,14 +53,21 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @asynccontextmanager
 async def listening(
-    house: House, *, clock: Callable[[], float] = time.monotonic
+    house: House,
+    requests: RouteRecords | None = None,
+    alerts: AlertRecord | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[None]:
     """While this is open, the worker answers commands at `run/<pid>.sock` in the data directory.
 
     Where that cannot be, a warning says so, and the worker works on without it.
     """
     folder = Path(house.settings.data_dir)
-    talk = _Talk(house, clock)
+    worker = Worker(
+        house=house, requests=requests or RouteRecords(), alerts=alerts or AlertRecord()
+    )
+    talk = _Talk(worker, clock)
     try:
         folder = make_run_folder(house.settings.data_dir)
         living_pids(folder)  # clears away the dead, one of our own number as well
@@ -108,8 +118,8 @@ def _warn(folder: Path, error: OSError) -> None:
 class _Talk:
     """The conversations of a worker."""
 
-    def __init__(self, house: House, clock: Callable[[], float]) -> None:
-        self._house = house
+    def __init__(self, worker: Worker, clock: Callable[[], float]) -> None:
+        self._worker = worker
         self._clock = clock
         self._began = clock()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -141,7 +151,7 @@ class _Talk:
     async def _told(self, line: bytes) -> bytes:
         uptime_s = round(self._clock() - self._began, 3)
         try:
-            answer = await _answer(self._house, line)
+            answer = await _answer(self._worker, line)
             return _encode(Told(pid=os.getpid(), uptime_s=uptime_s, answer=answer))
         except VacancyError as error:
             refusal = error.to_refusal()
@@ -151,7 +161,7 @@ class _Talk:
         return _encode(Told(pid=os.getpid(), uptime_s=uptime_s, refusal=refusal))
 
 
-async def _answer(house: House, line: bytes) -> object:
+async def _answer(worker: Worker, line: bytes) -> object:
     try:
         asked = msgspec.json.decode(line, type=Asked)
     except msgspec.DecodeError:
@@ -165,4 +175,4 @@ async def _answer(house: House, line: bytes) -> object:
             f"The worker knows no question {asked.ask!r}; it knows {', '.join(QUESTIONS)}.",
             hint="The server may be of another version than the command; start it anew.",
         )
-    return await question(house)
+    return await question(worker)

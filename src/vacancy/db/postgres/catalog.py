@@ -50,6 +50,14 @@ WHERE c.relkind IN ('r', 'p') AND {_ours("n", "pg_class", "c.oid")}
 ORDER BY 2
 """
 
+_TEMPORARY_TABLES = """
+SELECT
+    oid::bigint AS table_id,
+    relname::text AS name
+FROM pg_class
+WHERE relkind = 'r' AND relnamespace = pg_my_temp_schema()
+"""
+
 _COLUMNS = """
 SELECT
     a.attrelid::bigint AS table_id,
@@ -197,6 +205,23 @@ async def read_postgres_catalog(connection: asyncpg.Connection) -> Catalog:
             for row in others
         ),
     )
+
+
+async def read_temporary_indexes(
+    connection: asyncpg.Connection,
+) -> dict[str, tuple[tuple[Index, ...], tuple[Constraint, ...]]]:
+    """The indexes and the constraints of the session's temporary tables, by table."""
+    tables = await connection.fetch(_TEMPORARY_TABLES)
+    ids = [table["table_id"] for table in tables]
+    constraints = _by_table(await connection.fetch(_CONSTRAINTS, ids))
+    indexes = _by_table(await connection.fetch(_INDEXES, ids))
+    return {
+        table["name"]: (
+            tuple(map(_index, indexes[table["table_id"]])),
+            tuple(map(_constraint, constraints[table["table_id"]])),
+        )
+        for table in tables
+    }
 
 
 def _by_table(rows: list[Any]) -> defaultdict[int, list[Any]]:

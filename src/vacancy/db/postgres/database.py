@@ -36,14 +36,16 @@ from vacancy.db.postgres.errors import (
 )
 from vacancy.db.postgres.pool import Connection, ConnectionPool
 from vacancy.db.statement import (
+    AnyStatement,
     Engine,
     Row,
     SetStatement,
     Statement,
     together,
 )
-from vacancy.db.trace import Trace
+from vacancy.db.trace import Given, Trace
 from vacancy.db.values import decoder, postgres_columns
+from vacancy.db.waits import PoolRecord
 from vacancy.errors import VacancyError
 
 T = TypeVar("T")
@@ -71,7 +73,7 @@ class PostgresSession:
         self.has_changed = False
         """Whether a change was sent, whatever it has found."""
         self._connection = connection
-        self._stats = trace.statements
+        self._trace = trace
 
     async def fetch_all(self, statement: Statement[Row], **params: Any) -> list[Row]:
         admit(statement)
@@ -84,10 +86,10 @@ class PostgresSession:
                 statement.postgresql, *arguments, timeout=HEAVY_S if statement.heavy else None
             )
         except DRIVER_ERRORS as error:
-            self._stats[statement.name].errors += 1
+            self._trace.fail([(statement, params)], perf_counter_ns() - started_ns)
             raise translated(error, statement.name) from error
         rows = decoder(statement.row, "postgresql")(found)
-        self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
+        self._trace.add(statement, params, len(rows), perf_counter_ns() - started_ns)
         return rows
 
     async def fetch_one(self, statement: Statement[Row], **params: Any) -> Row | None:
@@ -107,23 +109,23 @@ class PostgresSession:
         try:
             found = await self._connection.fetch(_set_text(statement, same), *columns)
         except DRIVER_ERRORS as error:
-            self._stats[statement.name].errors += 1
+            self._trace.fail([(statement, rows)], perf_counter_ns() - started_ns)
             raise translated(error, statement.name) from error
         result = decoder(statement.row, "postgresql")(found)
-        self._stats[statement.name].add(len(result), perf_counter_ns() - started_ns)
+        self._trace.add(statement, rows, len(result), perf_counter_ns() - started_ns)
         return result
 
     async def execute(self, statement: Statement[Any], **params: Any) -> int:
         admit(statement)
         arguments = [params[name] for name in statement.order]
-        return await self._change(statement.name, statement.postgresql, arguments)
+        return await self._change(statement, params, statement.postgresql, arguments)
 
     async def execute_set(self, statement: SetStatement[Any], rows: Sequence[Sequence[Any]]) -> int:
         if not rows:
             return 0
         admit(statement)
         columns, same = postgres_columns(statement, rows)
-        return await self._change(statement.name, _set_text(statement, same), columns)
+        return await self._change(statement, rows, _set_text(statement, same), columns)
 
     async def execute_sets(self, changes: Sequence[SetChange]) -> list[int | None]:
         given = [change for change in changes if change[1]]
@@ -149,12 +151,9 @@ class PostgresSession:
         try:
             counts = await self._connection.fetchrow(text, *arguments)
         except DRIVER_ERRORS as error:
-            for statement in statements:
-                self._stats[statement.name].errors += 1
+            self._trace.fail(given, perf_counter_ns() - started_ns)
             raise translated(error, ", ".join(s.name for s in statements)) from error
-        share_ns = (perf_counter_ns() - started_ns) // len(statements)
-        for statement, rows in given:
-            self._stats[statement.name].add(len(rows), share_ns)
+        self._trace.add_together(given, perf_counter_ns() - started_ns)
         counted = iter(counts)
         return [
             0 if not rows else next(counted) if statement.counted else None
@@ -165,16 +164,18 @@ class PostgresSession:
         """For the rest of this transaction."""
         await _command(self._connection, HEAVY_SETTINGS)
 
-    async def _change(self, name: str, sql: str, arguments: Sequence[Any]) -> int:
+    async def _change(
+        self, statement: AnyStatement, given: Given, sql: str, arguments: Sequence[Any]
+    ) -> int:
         self.has_changed = True
         started_ns = perf_counter_ns()
         try:
             status: str = await self._connection.execute(sql, *arguments)
         except DRIVER_ERRORS as error:
-            self._stats[name].errors += 1
-            raise translated(error, name) from error
+            self._trace.fail([(statement, given)], perf_counter_ns() - started_ns)
+            raise translated(error, statement.name) from error
         changed = int(status.rpartition(" ")[2] or 0) if status[-1].isdigit() else 0
-        self._stats[name].add(changed, perf_counter_ns() - started_ns)
+        self._trace.add(statement, given, changed, perf_counter_ns() - started_ns)
         return changed
 
 
@@ -191,7 +192,7 @@ class PostgresDatabase:
         connect_feed: Callable[[], Awaitable[Connection]] | None = None,
     ) -> None:
         self.clock = clock
-        self.trace = Trace()
+        self.trace = Trace(self.engine)
         self.commits = 0
         self.after_commit: Callable[[], Awaitable[None]] | None = None
         self._pool = pool
@@ -324,6 +325,9 @@ class PostgresDatabase:
         except asyncpg.PostgresError as error:
             raise translated(error, "COMMIT") from error
         return result, session.has_changed
+
+    def pool_record(self) -> PoolRecord:
+        return self._pool.record()
 
     def open_feed(self) -> PostgresFeed:
         assert self._connect_feed is not None, "this database was opened without an address"

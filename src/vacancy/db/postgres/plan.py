@@ -11,7 +11,6 @@ import msgspec
 
 from vacancy.db.catalog import Catalog, Table
 from vacancy.db.plan import Plan, Sizes, Way, constraint_name, homes, leading
-from vacancy.db.statement import SetStatement, Statement
 
 FORCED = {
     "plan_cache_mode": "force_generic_plan",
@@ -31,22 +30,27 @@ _WORD = re.compile(r"\b[a-z_]\w*\b")
 
 async def explain(
     connection: asyncpg.Connection[Any],
-    statement: Statement[Any] | SetStatement[Any],
+    sql: str,
     catalog: Catalog,
+    *,
+    ours: bool = True,
 ) -> Plan:
     """The plan that the session would follow with whatever values. Nothing is run: the session
     needs `FORCED`, or its plan would be for the values of this question. What is prepared for it
     is the caller's to deallocate, after the transaction."""
-    prepared = await connection.prepare(statement.postgresql)
+    # Several statements in one text are refused here, and so never come to the line below.
+    prepared = await connection.prepare(sql)
     values = ", ".join(["NULL"] * len(prepared.get_parameters()))
-    await connection.execute(f"PREPARE vacancy_plan AS {statement.postgresql}")
+    await connection.execute(f"PREPARE vacancy_plan AS {sql}")
     answer = await connection.fetchval(
         f"EXPLAIN (FORMAT JSON) EXECUTE vacancy_plan{f'({values})' if values else ''}"
     )
-    return _read(answer, catalog)
+    return read_plan(answer, catalog, ours=ours)
 
 
-def _read(answer: str, catalog: Catalog) -> Plan:
+def read_plan(answer: str, catalog: Catalog, *, ours: bool = True) -> Plan:
+    """What EXPLAIN (FORMAT JSON) has answered, as a value. Of a text that is not `ours`, an index
+    that is not in the catalogue is told with its condition; ours may not lean on any such."""
     root = msgspec.json.decode(answer)[0]["Plan"]
     places = _places(catalog)
     ways: list[Way] = []
@@ -63,8 +67,11 @@ def _read(answer: str, catalog: Catalog) -> Plan:
                 name,
                 (node.get("Relation Name") or (parent or {}).get("Relation Name", ""), name, ()),
             )
-            bound = _bound(node.get("Index Cond", ""))
-            ways.append(Way(table=table, index=common, columns=leading(columns, bound)))
+            condition = node.get("Index Cond", "")
+            found = leading(columns, _bound(condition))
+            if condition and not columns and not ours:
+                found = (condition,)
+            ways.append(Way(table=table, index=common, columns=found))
         elif kind in ("Sort", "Incremental Sort"):
             sorts.append(f"by {', '.join(node.get('Sort Key', ()))}")
     return Plan(ways=tuple(ways), sorts=tuple(sorts), text="\n".join(lines))

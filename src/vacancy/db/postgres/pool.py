@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from time import perf_counter_ns
 from typing import Any
 
+from vacancy.db.waits import PoolRecord, Waits, pool_record
 from vacancy.errors import Misconfigured, Unavailable
 
 Connection = Any  # asyncpg publishes no types
@@ -26,6 +28,7 @@ class ConnectionPool:
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
+        self._waits = Waits()
         self._closed = False
 
     def take(self) -> Connection | None:
@@ -46,7 +49,9 @@ class ConnectionPool:
         if self._free and not self._waiters:
             self._free -= 1
         else:
+            waited_from_ns = perf_counter_ns()
             await self._wait(wait_s)
+            self._waits.add(perf_counter_ns() - waited_from_ns)
         try:
             connection = self._pop_idle() or await self._connect()
         except BaseException:
@@ -75,6 +80,7 @@ class ConnectionPool:
             elif given in self._waiters:
                 self._waiters.remove(given)
             if isinstance(error, TimeoutError):
+                self._waits.timeouts += 1
                 raise Unavailable(
                     "DATABASE_BUSY",
                     f"All {self._size} connections to PostgreSQL were in use for {wait_s} s.",
@@ -100,6 +106,17 @@ class ConnectionPool:
             else:
                 connection.terminate()
         self._give_place()
+
+    def record(self) -> PoolRecord:
+        """The connections as they are now, and how long callers have waited for one."""
+        return pool_record(
+            self._waits,
+            engine="postgresql",
+            size=self._size,
+            opened=len(self._busy) + len(self._idle),
+            idle=len(self._idle),
+            waiting=len(self._waiters),
+        )
 
     async def close(self, wait_s: float) -> None:
         """Closes what is idle politely and the rest at once."""

@@ -31,6 +31,8 @@ _LOCKED = """
         AND c.relnamespace = 'public'::regnamespace
     """
 """PostgreSQL locks every table that a text names while it reads the text."""
+_FREE = "".join(f"SET LOCAL {name} = on;" for name, told in FORCED.items() if told == "off")
+"""Every way to join and to scan, whatever the server's own settings say."""
 _SIZES = """
     SELECT
         relname,
@@ -61,11 +63,23 @@ class PostgresWitness:
     async def plan(self, statement: Statement[Any] | SetStatement[Any]) -> Plan:
         try:
             async with self._connection.transaction(readonly=True):
-                return await explain(self._connection, statement, self.catalog)
+                return await explain(self._connection, statement.postgresql, self.catalog)
         except DRIVER_ERRORS as error:
             raise translated(error, statement.name) from error
         finally:
             # What was prepared outlasts a transaction, also one that failed.
+            await self._connection.execute("DEALLOCATE ALL")
+
+    async def plan_of_text(self, sql: str) -> Plan:
+        """The plan of a text that is none of ours, as sessions that were told nothing would follow
+        it. Raises our errors when the database does not take the text."""
+        try:
+            async with self._connection.transaction(readonly=True):
+                await self._connection.execute(_FREE)
+                return await explain(self._connection, sql, self.catalog, ours=False)
+        except DRIVER_ERRORS as error:
+            raise translated(error, "EXPLAIN") from error
+        finally:
             await self._connection.execute("DEALLOCATE ALL")
 
     async def touched(self, statement: Statement[Any] | SetStatement[Any]) -> Touched:

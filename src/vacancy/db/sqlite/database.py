@@ -14,9 +14,10 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter_ns
 from typing import Any, TypeVar
 
 import apsw
@@ -37,7 +38,7 @@ from vacancy.db.database import (
     Unit,
     utc_now,
 )
-from vacancy.db.gate import IN_UNIT, admit
+from vacancy.db.gate import COUNT, IN_UNIT, admit
 from vacancy.db.sqlite.changes import SqliteFeed
 from vacancy.db.sqlite.checkpoints import Checkpoints
 from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
@@ -54,6 +55,7 @@ from vacancy.db.sqlite.writer_thread import WriterThread
 from vacancy.db.statement import Engine, Row, SetStatement, Statement
 from vacancy.db.trace import Trace
 from vacancy.db.values import sqlite_parameters
+from vacancy.db.waits import PoolRecord, Waits, pool_record
 from vacancy.errors import Misconfigured, Unavailable, VacancyError
 
 T = TypeVar("T")
@@ -108,7 +110,7 @@ class SqliteDatabase:
     ) -> None:
         self.path = path.resolve()
         self.clock = clock
-        self.trace = Trace()
+        self.trace = Trace(self.engine)
         self.commits = 0
         self._presence = PresenceLock(self.path)
         try:
@@ -135,6 +137,7 @@ class SqliteDatabase:
         self._heavy_thread = ThreadPoolExecutor(1, "sqlite-heavy")
         self._writer_thread = WriterThread("sqlite-writer")
         self._writing = asyncio.Lock()
+        self._waits = Waits()
         self._abandoned: asyncio.Future[None] | None = None
         self._units: set[asyncio.Task[Any]] = set()
         self._is_wal = False
@@ -151,8 +154,11 @@ class SqliteDatabase:
         if statement.heavy:
             self._require_open(statement.name)
             admit(statement)  # here, where the request is known that asks for it
+            # The thread knows whose request it works for, and counts nothing a second time.
+            context = copy_context()
+            context.run(COUNT.set, None)
             return await asyncio.get_running_loop().run_in_executor(
-                self._heavy_thread, self._fetch_heavy, statement, params
+                self._heavy_thread, context.run, self._fetch_heavy, statement, params
             )
         return self._reader.fetch_all(statement, params)
 
@@ -221,6 +227,16 @@ class SqliteDatabase:
     async def settle(self) -> None:
         """Nothing waits for a commit here: every exact read looks."""
 
+    def pool_record(self) -> PoolRecord:
+        return pool_record(
+            self._waits,
+            engine="sqlite",
+            size=1,
+            opened=1,
+            idle=int(not self._units),
+            waiting=max(len(self._units) - 1, 0),
+        )
+
     def open_feed(self) -> SqliteFeed:
         feed = SqliteFeed(self.path, on_opened=self._renew_reader)
         self._feeds.append(feed)
@@ -257,9 +273,12 @@ class SqliteDatabase:
 
     async def _transact(self, unit: Unit[T], repeatable: bool, wait_s: float) -> T:
         IN_UNIT.set(True)  # of this task alone
+        wanted_at_ns = perf_counter_ns()
         async with self._writing:
             for attempt in range(1, ATTEMPTS + 1):
                 waited = await self._begin(wait_s)
+                if attempt == 1:
+                    self._waits.add(perf_counter_ns() - wanted_at_ns)
                 try:
                     if self._reader_follows:
                         self._renew_reader()
@@ -327,6 +346,7 @@ class SqliteDatabase:
     async def _wait(self, beginning: asyncio.Future[None], wait_s: float) -> None:
         done, _ = await asyncio.wait({beginning}, timeout=wait_s)
         if not done:
+            self._waits.timeouts += 1
             raise Unavailable(
                 "DATABASE_BUSY",
                 f"Another process has been writing for over {wait_s} s.",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import apsw
+import apsw.ext
 
 from vacancy.db.catalog import Catalog
 from vacancy.db.plan import Plan, Sizes, Way, constraint_name, homes, leading
@@ -34,16 +35,20 @@ def read_sqlite_plan(
     connection: apsw.Connection, statement: Statement[Any] | SetStatement[Any], catalog: Catalog
 ) -> Plan:
     """The plan that SQLite would follow now."""
-    values: Any = _Nothing()
-    if isinstance(statement, SetStatement):
-        sql = statement.sqlite(_ROWS)
-        values = [None] * (_ROWS * len(statement.columns))
-    else:
-        sql = statement.sqlite
+    sql = statement.sqlite(_ROWS) if isinstance(statement, SetStatement) else statement.sqlite
+    return plan_of_text(connection, sql, catalog, statement.name)
+
+
+def plan_of_text(connection: apsw.Connection, sql: str, catalog: Catalog, name: str) -> Plan:
+    """The plan of any one text; its parameters may be written as SQLite knows them. Errors name
+    it so."""
     try:
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        # Its parameters have no values: a plan needs none, but there must be as many.
+        info = apsw.ext.query_info(connection, sql)
+        explained = f"EXPLAIN QUERY PLAN {info.first_query}"
+        rows = connection.execute(explained, [None] * info.bindings_count).fetchall()
     except apsw.Error as error:
-        raise translated(error, statement.name) from error
+        raise translated(error, name) from error
     details = [str(row[3]) for row in rows]
     tables = {table.name for table in catalog.tables}
     aliases = _aliases(sql, tables)
@@ -124,7 +129,8 @@ def _way(connection: apsw.Connection, found: re.Match[str], table: str, catalog:
     if by is None or by == "AUTOMATIC":
         return Way(table=table)
     bound = set(_BOUND.findall(rest.replace("ANY(", "any (")))
-    key = next(c.columns for c in catalog.table(table).constraints if c.kind == "primary key")
+    keys = (c.columns for c in catalog.table(table).constraints if c.kind == "primary key")
+    key = next(keys, ("rowid",))
     if "PRIMARY KEY" in by:
         if by == "INTEGER PRIMARY KEY" and "rowid" in bound:
             bound = {key[0]}
@@ -146,10 +152,3 @@ def _behind_autoindex(connection: apsw.Connection, name: str, table: str) -> str
     """The constraint that an index of SQLite's own making carries: it is on the same columns."""
     rows = connection.execute(f"PRAGMA index_info({name})").fetchall()
     return constraint_name(table, "unique", tuple(str(row[2]) for row in rows))
-
-
-class _Nothing(dict[str, None]):
-    """Bindings for any parameter: a plan needs no values."""
-
-    def __missing__(self, name: str) -> None:
-        return None

@@ -42,7 +42,6 @@ class SqliteSession:
         self.has_moved = watch_file(connection)
         self._execute = connection.cursor().execute
         self._trace = trace
-        self._stats = trace.statements
 
     def command(self, sql: str) -> None:
         """Runs a word to SQLite itself (`BEGIN IMMEDIATE`, `COMMIT`); not a statement."""
@@ -57,10 +56,10 @@ class SqliteSession:
         try:
             found = self._execute(statement.sqlite, sqlite_parameters(params)).fetchall()
         except DRIVER_ERRORS as error:
-            self._stats[statement.name].errors += 1
+            self._trace.fail([(statement, params)], perf_counter_ns() - started_ns)
             raise translated(error, statement.name) from error
         rows = decoder(statement.row, "sqlite")(found)
-        self._stats[statement.name].add(len(rows), perf_counter_ns() - started_ns)
+        self._trace.add(statement, params, len(rows), perf_counter_ns() - started_ns)
         return rows
 
     def execute(self, statement: Statement[Any], params: dict[str, Any]) -> int:
@@ -69,10 +68,10 @@ class SqliteSession:
         try:
             self._execute(statement.sqlite, sqlite_parameters(params)).fetchall()
         except DRIVER_ERRORS as error:
-            self._stats[statement.name].errors += 1
+            self._trace.fail([(statement, params)], perf_counter_ns() - started_ns)
             raise translated(error, statement.name) from error
         changed = self.connection.changes()
-        self._stats[statement.name].add(changed, perf_counter_ns() - started_ns)
+        self._trace.add(statement, params, changed, perf_counter_ns() - started_ns)
         return changed
 
     def run_set(
@@ -91,11 +90,11 @@ class SqliteSession:
                 changed += self.connection.changes()  # what triggers changed is not among them
                 position += size
         except DRIVER_ERRORS as error:
-            self._stats[statement.name].errors += 1
+            self._trace.fail([(statement, rows)], perf_counter_ns() - started_ns)
             raise translated(error, statement.name) from error
         result = decoder(statement.row, "sqlite")(found) if found else []
         fetched = changed if statement.row is NoRow else len(result)
-        self._stats[statement.name].add(fetched, perf_counter_ns() - started_ns)
+        self._trace.add(statement, rows, fetched, perf_counter_ns() - started_ns)
         return result, changed
 
 

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from time import perf_counter_ns
 
 import msgspec
 
@@ -20,6 +21,7 @@ from vacancy.db.database import Database, Repeat, Transaction
 from vacancy.errors import Conflict, Internal, Invalid, Refusal, Unavailable, VacancyError
 from vacancy.hotel.admission.decide import decide, replay
 from vacancy.hotel.admission.load import list_due_holds, load_state
+from vacancy.hotel.admission.record import AdmissionRecord
 from vacancy.hotel.admission.requests import Outcome, Request, nights_touched
 from vacancy.hotel.admission.write import write_changes
 from vacancy.hotel.statements.admission_state import GET_ANSWERS
@@ -52,11 +54,12 @@ class Limits(msgspec.Struct, frozen=True):
 class _Ticket:
     """One caller's place in the queue."""
 
-    __slots__ = ("answered", "request", "timer")
+    __slots__ = ("answered", "came_at_ns", "request", "timer")
 
     def __init__(self, request: Request, answered: asyncio.Future[Outcome]) -> None:
         self.request = request
         self.answered = answered
+        self.came_at_ns = perf_counter_ns()
         self.timer: asyncio.TimerHandle | None = None
 
     def answer(self, outcome: Outcome) -> None:
@@ -84,6 +87,7 @@ class Admission:
         self._next_id = next_id
         self._limits = limits or Limits()
         self._guard = guard
+        self._record = AdmissionRecord()
         self._queue: deque[_Ticket] = deque()
         self._drains: set[asyncio.Task[None]] = set()
         self._poised = False
@@ -98,6 +102,7 @@ class Admission:
         """
         limits = self._limits
         if len(self._queue) >= limits.queue_requests:
+            self._record.refuse("QUEUE_FULL")
             raise Unavailable(
                 "QUEUE_FULL",
                 f"{len(self._queue)} requests are waiting already; the limit is"
@@ -109,7 +114,19 @@ class Admission:
         ticket.timer = loop.call_later(limits.wait_s, self._give_up, ticket)
         self._queue.append(ticket)
         self._start()
-        return await ticket.answered
+        try:
+            outcome = await ticket.answered
+        except VacancyError as error:
+            self._record.refuse(error.code)
+            raise
+        if isinstance(outcome.answer, Refusal):
+            self._record.refuse(outcome.answer.code)
+        return outcome
+
+    def record(self) -> AdmissionRecord:
+        """What was done since the start, and how many wait now."""
+        self._record.waiting = len(self._queue)
+        return self._record
 
     async def finish(self) -> None:
         """Waits until everything that was accepted is answered."""
@@ -148,11 +165,16 @@ class Admission:
         """One batch, taken when the database's turn is ours and not before: the longer the wait
         for the turn, the more requests share it."""
         taken: list[_Ticket] = []
+        taken_at_ns = 0
         looks: list[set[int]] = []
 
         async def unit(tx: Transaction) -> list[Outcome]:
+            nonlocal taken_at_ns
             if not taken:
                 taken.extend(self._take())
+                taken_at_ns = perf_counter_ns()
+                for ticket in taken:
+                    self._record.add_wait(taken_at_ns - ticket.came_at_ns)
             return await self._judge(tx, taken, looks)
 
         try:
@@ -166,6 +188,9 @@ class Admission:
         else:
             for ticket, outcome in zip(taken, outcomes, strict=True):
                 ticket.answer(outcome)
+        finally:
+            if taken:
+                self._record.add_batch(len(taken), perf_counter_ns() - taken_at_ns)
 
     def _take(self) -> list[_Ticket]:
         """The next batch. From here on its requests are executed, whoever gives up."""

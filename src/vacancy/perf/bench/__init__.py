@@ -1,0 +1,1 @@
+"""Before and after, measured on the machine and the data of whoever asks."""
