@@ -1,7 +1,7 @@
 """Measures and prints the table of figures.
 
 python -m benchmarks [availability admission hot_nights http cached cache_hits cache_policies
-                      imports record helpers headline cached_reports]
+                      imports record helpers headline cached_reports bench_agrees]
                      [--engine sqlite] [--rounds 3] [--write docs/benchmarks.md]
                      [--bookings 1000000] [--sizes 100000 5000000] [--keep DIR]
 
@@ -23,6 +23,7 @@ import uvloop
 from benchmarks import (
     admission,
     availability,
+    bench_agrees,
     cache_hits,
     cache_policies,
     cached,
@@ -55,6 +56,7 @@ GROUP_MEASURES = {
     "helpers": helpers.measure,
     "headline": headline.measure,
     "cached_reports": cached_reports.measure,
+    "bench_agrees": bench_agrees.measure,
 }
 NAMES = (*MEASURES, *GROUP_MEASURES)
 REACHED = {True: "yes", False: "no", None: ""}

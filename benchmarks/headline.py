@@ -42,7 +42,6 @@ from vacancy.hotel.setup import NewProperty, NewRoomType, create_property
 COMMAND = "make bench ARGS=headline"
 PLACE = "hotel-001"
 NIGHT = date(2024, 6, 3)
-YEAR = (date(2024, 1, 1), date(2025, 1, 1))
 PAGE = 20
 CLIENTS = 64
 CONNECTIONS = 8
@@ -55,7 +54,8 @@ BOOKING_S = 2.0
 MOST_CALLS = 2_000
 _PATIENCE_S = 120.0
 
-Ask = Callable[[Database], Awaitable[Any]]
+Ask = Callable[[Any], Awaitable[Any]]
+"""Of a database, or of what stands in front of one."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ async def _measure_reads(
 ) -> list[Figure]:
     figures = []
     async with open_as_others(before) as theirs, open_database(settings(after)) as ours:
-        for row in _rows(await find_user(ours, PAGE + 1)):
+        for row in rows_of(await find_user(ours, PAGE + 1)):
             assert await row.before(theirs) == await row.after(ours), row.what
             theirs_ns: list[int] = []
             ours_ns: list[int] = []
@@ -99,27 +99,29 @@ async def _measure_reads(
     return figures
 
 
-def _rows(user_id: int) -> list[Row]:
-    week = (NIGHT, NIGHT + timedelta(days=7))
+def rows_of(user_id: int, place: str = PLACE, night: date = NIGHT, nights: int = 7) -> list[Row]:
+    """The reads, about a user, a hotel and a night."""
+    week = (night, night + timedelta(days=nights))
+    year = (date(night.year, 1, 1), date(night.year + 1, 1, 1))
 
-    async def report(db: Database) -> Any:
+    async def report(db: Any) -> Any:
         return (
-            await queries.get_booking_statistics(db, PLACE, *YEAR),
-            await queries.get_occupancy_rate(db, PLACE, *YEAR),
+            await queries.get_booking_statistics(db, place, *year),
+            await queries.get_occupancy_rate(db, place, *year),
         )
 
     return [
         Row(
             "before and after: room types with a night's inventory",
             0.9,
-            lambda db: naive.get_room_types_with_inventory(db, PLACE, NIGHT),
-            lambda db: queries.get_room_types_with_inventory(db, PLACE, NIGHT),
+            lambda db: naive.get_room_types_with_inventory(db, place, night),
+            lambda db: queries.get_room_types_with_inventory(db, place, night),
         ),
         Row(
             "before and after: availability, 7 nights, all room types",
             0.999,
-            lambda db: naive.get_all_room_availability(db, PLACE, *week),
-            lambda db: queries.get_all_room_availability(db, PLACE, *week),
+            lambda db: naive.get_all_room_availability(db, place, *week),
+            lambda db: queries.get_all_room_availability(db, place, *week),
         ),
         Row(
             f"before and after: a user's bookings with payments, page of {PAGE}",
@@ -132,7 +134,7 @@ def _rows(user_id: int) -> list[Row]:
         Row(
             "before and after: report, statistics and occupancy of a year",
             0.99,
-            lambda db: naive.get_report(db, PLACE, *YEAR),
+            lambda db: naive.get_report(db, place, *year),
             report,
         ),
     ]
@@ -156,7 +158,7 @@ async def _measure_booking(
     ours: list[Summary] = []
     async with open_as_others(before) as db, open_house(settings(after)) as house:
         next_id = IdSource(await take_node(db), utc_now).next
-        actors = [await _open_hotel(one) for one in (db, house.db)]
+        actors = [await open_hotel(one) for one in (db, house.db)]
 
         async def one_by_one(request: CreateBooking) -> Outcome:
             return await naive.create_booking(db, next_id, request, wait_s=_PATIENCE_S)
@@ -197,7 +199,7 @@ async def _book(
     return summarise(durations_ns, perf_counter_ns() - started_ns)
 
 
-async def _open_hotel(db: Database) -> Actor:
+async def open_hotel(db: Database) -> Actor:
     """One more hotel in the group, whose nights are still to come, and who books in it."""
     ids = IdSource(await take_node(db), utc_now)
     wanted = NewProperty(

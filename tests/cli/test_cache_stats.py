@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import time
@@ -18,14 +17,15 @@ import httpx
 import psutil
 import pytest
 
-from tests.cli.commands import SCRIPT, clean_environment, vacancy
+from tests.cli.commands import vacancy
+from tests.cli.watched import WAIT_S, assert_draws_in_place_until_ctrl_c, watching
 from tests.web.desk import Server, a_server
 from vacancy.cache import stats as cache_stats
 from vacancy.cache.verdict import ENOUGH
 from vacancy.cli import cache_stats as command
 from vacancy.cli import screen
 
-WAIT_S = 30.0
+LOOKING = ("cache-stats", "--watch", "--interval", "0.1")
 ASKED = "/v1/properties/alpine/availability"
 
 
@@ -215,29 +215,10 @@ def test_a_mismatch_ends_with_1(tmp_path: Path) -> None:
 # -- watching
 
 
-@contextmanager
-def watching(folder: Path, stdout: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [
-            *(str(SCRIPT), "perf", "cache-stats", "--watch", "--interval", "0.1"),
-            *("--data-dir", str(folder / "data"), *arguments),
-        ],
-        env=clean_environment(COLUMNS="100", LINES="50"),
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
 def test_watching_in_a_pipe_prints_plain_blocks_until_ctrl_c(tmp_path: Path) -> None:
     with (
         serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path) as server,
-        watching(tmp_path, subprocess.PIPE) as process,
+        watching(tmp_path, subprocess.PIPE, *LOOKING) as process,
     ):
         assert process.stdout is not None
         seen: list[bytes] = []
@@ -254,7 +235,7 @@ def test_watching_in_a_pipe_prints_plain_blocks_until_ctrl_c(tmp_path: Path) -> 
 def test_watching_as_json_is_a_line_a_round_and_ends_with_the_server(tmp_path: Path) -> None:
     with (
         serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path) as server,
-        watching(tmp_path, subprocess.PIPE, "--json") as process,
+        watching(tmp_path, subprocess.PIPE, *LOOKING, "--json") as process,
     ):
         assert process.stdout is not None
         rounds = [json.loads(process.stdout.readline()) for _ in range(2)]
@@ -273,7 +254,7 @@ def test_watching_as_json_is_a_line_a_round_and_ends_with_the_server(tmp_path: P
 def test_watching_goes_on_while_the_workers_say_nothing(tmp_path: Path) -> None:
     with (
         serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path) as server,
-        watching(tmp_path, subprocess.PIPE, "--json") as process,
+        watching(tmp_path, subprocess.PIPE, *LOOKING, "--json") as process,
     ):
         assert process.stdout is not None
         assert process.stderr is not None
@@ -292,25 +273,8 @@ def test_watching_goes_on_while_the_workers_say_nothing(tmp_path: Path) -> None:
 
 
 def test_watching_on_a_terminal_refreshes_in_place(tmp_path: Path) -> None:
-    master, terminal = pty.openpty()
-    with (
-        serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path),
-        watching(tmp_path, terminal) as process,
-    ):
-        os.close(terminal)
-        seen = b""
-        while seen.count(screen.HOME.encode()) < 3:
-            seen += os.read(master, 65_536)
-        assert seen.count(screen.CLEAR.encode()) == 1
-        assert seen.startswith((screen.CLEAR + screen.HOME).encode())
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            try:
-                os.read(master, 65_536)
-            except OSError:  # nobody has the other end any more
-                break
-        assert process.wait(WAIT_S) == 0
-    os.close(master)
+    with serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path):
+        assert_draws_in_place_until_ctrl_c(tmp_path, *LOOKING)
 
 
 def test_what_does_not_fit_the_window_is_cut(

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.cli.commands import SCRIPT, clean_environment, vacancy
-from tests.cli.test_cache_stats import WAIT_S, _ask_the_api, serving
-from vacancy.cli import screen
+from tests.cli.commands import vacancy
+from tests.cli.test_cache_stats import _ask_the_api, serving
+from tests.cli.watched import WAIT_S, assert_draws_in_place_until_ctrl_c, watching
 from vacancy.cli.top import Report, shown
 
 ROUTE = "GET /v1/properties/{code}/availability"
 
-
-@contextmanager
-def watching(folder: Path, stdout: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [
-            *(str(SCRIPT), "perf", "top", "--interval", "0.2"),
-            *("--data-dir", str(folder / "data"), *arguments),
-        ],
-        env=clean_environment(COLUMNS="160", LINES="60"),
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+LOOKING = ("top", "--interval", "0.2")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -48,7 +28,7 @@ def test_what_is_asked_between_two_looks_is_shown(
 ) -> None:
     with (
         serving(database_url, tmp_path, workers) as server,
-        watching(tmp_path, subprocess.PIPE, "--json") as process,
+        watching(tmp_path, subprocess.PIPE, *LOOKING, "--json") as process,
     ):
         assert process.stdout is not None
         json.loads(process.stdout.readline())  # from here on every request falls into a round
@@ -108,31 +88,14 @@ def test_without_a_server_it_says_so(empty_folder: Path) -> None:
 
 
 def test_on_a_terminal_it_draws_in_place_until_ctrl_c(tmp_path: Path) -> None:
-    master, terminal = pty.openpty()
-    with (
-        serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path),
-        watching(tmp_path, terminal) as process,
-    ):
-        os.close(terminal)
-        seen = b""
-        while seen.count(screen.HOME.encode()) < 3:
-            seen += os.read(master, 65_536)
-        assert seen.count(screen.CLEAR.encode()) == 1
-        assert seen.startswith((screen.CLEAR + screen.HOME).encode())
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            try:
-                os.read(master, 65_536)
-            except OSError:  # nobody has the other end any more
-                break
-        assert process.wait(WAIT_S) == 0
-    os.close(master)
+    with serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path):
+        assert_draws_in_place_until_ctrl_c(tmp_path, *LOOKING)
 
 
 def test_it_ends_with_the_server(tmp_path: Path) -> None:
     with (
         serving(f"sqlite:///{tmp_path / 'vacancy.db'}", tmp_path) as server,
-        watching(tmp_path, subprocess.PIPE, "--json") as process,
+        watching(tmp_path, subprocess.PIPE, *LOOKING, "--json") as process,
     ):
         assert process.stdout is not None
         process.stdout.readline()
