@@ -16,18 +16,12 @@ from typing import Any
 from vacancy.config import load_settings
 from vacancy.db.sqlite import database as sqlite
 from vacancy.db.statement import AnyStatement, SetStatement
-from vacancy.db.trace import REQUEST_ID, Given, Trace
-from vacancy.web import front
-from vacancy.web.route_record import RouteRecord
+from vacancy.db.trace import Given, Trace
+from vacancy.web.route_record import RouteRecord, RouteRecords
 from vacancy.web.serve import serve
 
 LOOK_S = 0.05
 """After so long at most the server does as the file says."""
-
-
-class _NoRequestId:
-    def set(self, request_id: bytes) -> None:
-        pass
 
 
 def _forget(trace: Trace, statement: AnyStatement, given: Given, rows: int, ns: int) -> None:
@@ -40,12 +34,14 @@ def _forget_together(
     pass
 
 
-def _forget_request(record: RouteRecord, status: int, statements: int, duration_ns: int) -> None:
+def _forget_request(
+    records: RouteRecords, record: RouteRecord, status: int, statements: int, duration_ns: int
+) -> None:
     pass
 
 
-_COUNTING = (Trace.add, Trace.add_together, RouteRecord.add, REQUEST_ID)
-_FORGETTING = (_forget, _forget_together, _forget_request, _NoRequestId())
+_COUNTING = (Trace.add, Trace.add_together, RouteRecords.add)
+_FORGETTING = (_forget, _forget_together, _forget_request)
 
 
 def _watch(file: Path) -> None:
@@ -54,12 +50,11 @@ def _watch(file: Path) -> None:
     while True:
         if file.exists() != forgets:
             forgets = not forgets
-            one, together, request, request_id = _FORGETTING if forgets else _COUNTING
+            one, together, request = _FORGETTING if forgets else _COUNTING
             for owner, name, what in (
                 (Trace, "add", one),
                 (Trace, "add_together", together),
-                (RouteRecord, "add", request),
-                (front, "REQUEST_ID", request_id),
+                (RouteRecords, "add", request),
             ):
                 setattr(owner, name, what)
         sleep(LOOK_S)

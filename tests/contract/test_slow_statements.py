@@ -23,7 +23,8 @@ from tests.things import (
     values_of,
 )
 from vacancy.db.database import Database, Transaction
-from vacancy.db.trace import NEVER_NS, REQUEST_ID, SlowStatement
+from vacancy.db.gate import COUNT, Counted
+from vacancy.db.trace import NEVER_NS, SlowStatement
 from vacancy.errors import Conflict, VacancyError
 from vacancy.perf.queries.slow_log import log_slow, watch_slow
 from vacancy.web.logs import JsonLines
@@ -100,10 +101,10 @@ def test_a_heavy_one_knows_its_request_and_a_quick_one_is_not_told(database_url:
     async def story() -> None:
         async with a_database(database_url) as db:
             told = watched(db, slow_ns=50_000_000)
-            token = REQUEST_ID.set(b"front-7")
+            token = COUNT.set(Counted(b"front-7"))
             await db.fetch_all(GET, id=1)
             await db.fetch_all(SLOW)
-            REQUEST_ID.reset(token)
+            COUNT.reset(token)
             assert [(slow.name, slow.request_id) for slow in told] == [("test.slow", "front-7")]
             assert told[0].duration_ms > 50
             db.trace.slow_ns = NEVER_NS

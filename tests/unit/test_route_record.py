@@ -13,7 +13,8 @@ import pytest
 
 from tests.web.desk import a_desk
 from tests.web.test_guard import add, look_again_and_again, look_at_much
-from vacancy.db.trace import REQUEST_ID, percentile_ns
+from vacancy.db.gate import request_id_now
+from vacancy.db.trace import percentile_ns
 from vacancy.hotel.queries import list_properties
 from vacancy.web.call import Answer, Call, document
 from vacancy.web.logs import JsonLines
@@ -156,5 +157,5 @@ def test_every_line_within_a_request_has_its_id(tmp_path: Path) -> None:
     of_tasks = sorted(one["request_id"] for one in told if one["message"] == "one more")
     assert of_tasks == sorted(request_ids * 2)
     assert "request_id" not in told[-1]
-    assert REQUEST_ID.get() is None
+    assert request_id_now() is None
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]+", one) for one in request_ids)

@@ -11,10 +11,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vacancy.db.gate import COUNT, Counted
 from vacancy.db.statement import NoRow, SetStatement, Statement
 from vacancy.db.trace import (
     BUCKETS,
-    REQUEST_ID,
     SlowStatement,
     Trace,
     bucket_begin_ns,
@@ -112,9 +112,9 @@ def test_what_takes_longer_is_told_and_nothing_else() -> None:
     trace.slow_ns = 1_000_000
     trace.add(GET, {"a": 1}, 2, 1_000_000)
     assert told == []
-    token = REQUEST_ID.set(b"abc-1")
+    token = COUNT.set(Counted(b"abc-1"))
     trace.add(GET, {"a": 1, "b": "secret"}, 2, 1_500_000)
-    REQUEST_ID.reset(token)
+    COUNT.reset(token)
     assert told == [
         SlowStatement(
             name="test.get",

@@ -55,13 +55,14 @@ class watched:  # noqa: N801 - used as a word of the language: `with watched(…
     """Counts the statements that run inside, also in tasks that are begun there. One small object,
     because it stands around every request."""
 
-    __slots__ = ("_before", "_budget", "_mode", "_name", "_told", "ran")
+    __slots__ = ("_before", "_budget", "_mode", "_name", "_told", "ran", "request_id")
 
-    def __init__(self, name: str, budget: int, mode: Mode) -> None:
+    def __init__(self, name: str, budget: int, mode: Mode, request_id: bytes | None = None) -> None:
         self._name = name
         self._budget = budget
         self._mode = mode
         self._told = False
+        self.request_id = request_id
         self.ran: list[str] = []
         """The names of what ran, in order. No counter: most requests run one or two."""
 

@@ -37,6 +37,24 @@ def registered_statements() -> list[AnyStatement]:
     return [statement for _, statement in sorted(_registered.items())]
 
 
+class Counted:
+    """Stands for work that is counted elsewhere, and knows whose it is."""
+
+    __slots__ = ("request_id",)
+
+    def __init__(self, request_id: bytes | None) -> None:
+        self.request_id = request_id
+
+    def __call__(self, statement: AnyStatement) -> None:
+        pass
+
+
+def request_id_now() -> bytes | None:
+    """The id of the request that runs here; None where none does. Whoever counts its statements
+    carries it: a variable of its own would cost each request another one."""
+    return getattr(COUNT.get(), "request_id", None)
+
+
 def admit(statement: AnyStatement) -> None:
     """Raises `Internal` STATEMENT_UNREGISTERED, and what the count raises."""
     if not statement.registered:

@@ -12,7 +12,8 @@ from vacancy.bootstrap import House
 from vacancy.cache.query_cache import QueryCache
 from vacancy.config import Settings
 from vacancy.contracts.guard import LISTENERS, Exceeded
-from vacancy.db.trace import REQUEST_ID, SlowStatement
+from vacancy.db.gate import request_id_now
+from vacancy.db.trace import SlowStatement
 from vacancy.errors import Misconfigured
 from vacancy.perf.alerts import AlertRecord, Alerts, Hook, command_hook, url_hook
 from vacancy.web.logs import masked
@@ -94,7 +95,7 @@ def tell_slow(alerts: Alerts, slow: SlowStatement) -> None:
 
 def tell_exceeded(alerts: Alerts, exceeded: Exceeded) -> None:
     """A request that has run one statement again and again, or too many."""
-    request_id = REQUEST_ID.get()
+    request_id = request_id_now()
     alerts.tell(
         "N_PLUS_ONE" if exceeded.code == "STATEMENT_REPEATED" else "STATEMENT_BUDGET_EXCEEDED",
         exceeded.name,

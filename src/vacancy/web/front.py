@@ -15,7 +15,6 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from vacancy.bootstrap import House
 from vacancy.config import Settings
-from vacancy.db.trace import REQUEST_ID
 from vacancy.errors import Misconfigured, Unavailable
 from vacancy.perf.alerts import AlertRecord
 from vacancy.web.call import Scope
@@ -58,7 +57,6 @@ class Front:
         if self._proxies:
             request_id = self._given_id(scope) or request_id
         scope["vacancy.request_id"] = request_id
-        REQUEST_ID.set(request_id)
         if self.stopping:
             refused = problem(_stopping(), request_id)
             self.requests.other.add_untimed(refused.status, refused.code)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from vacancy.db.connect import without_passwords
-from vacancy.db.trace import REQUEST_ID
+from vacancy.db.gate import request_id_now
 
 MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"vac_[A-Za-z0-9_\-]+"), "vac_***"),
@@ -61,7 +61,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": masked(record.getMessage()),
         }
-        request_id = REQUEST_ID.get()
+        request_id = request_id_now()
         if request_id is not None:
             line["request_id"] = request_id.decode()
         for name in EXTRAS:

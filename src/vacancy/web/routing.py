@@ -82,13 +82,14 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
     access = route.access
     name, budget = f"{route.method} {route.path}", route.statements
     respond = _responder(route, name)
-    record = app.requests.of(_PATH_PART.sub("}", name), budget)
+    requests = app.requests
+    record = requests.of(_PATH_PART.sub("}", name), budget)
     slow_ns = round(app.settings.slow_ms * 1_000_000) or NEVER_NS
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
         started_ns = perf_counter_ns()
         call = Call(request.scope, request.receive, app.house)
-        tally = watched(name, budget, call.house.guard)
+        tally = watched(name, budget, call.house.guard, request_id_of(request.scope))
         try:
             with tally:
                 if access is not None:
@@ -97,7 +98,7 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
         except Exception as error:  # noqa: BLE001 - what is no refusal is a fault, and counts too
             answer = problem(as_ours(error), request_id_of(request.scope))
         duration_ns = perf_counter_ns() - started_ns
-        record.add(answer.status, len(tally.ran), duration_ns)
+        requests.add(record, answer.status, len(tally.ran), duration_ns)
         if answer.status >= 400 or duration_ns >= slow_ns:
             _look_closer(call, answer, record, duration_ns, slow_ns)
         return answer

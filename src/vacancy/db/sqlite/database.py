@@ -38,7 +38,7 @@ from vacancy.db.database import (
     Unit,
     utc_now,
 )
-from vacancy.db.gate import COUNT, IN_UNIT, admit
+from vacancy.db.gate import COUNT, IN_UNIT, Counted, admit, request_id_now
 from vacancy.db.sqlite.changes import SqliteFeed
 from vacancy.db.sqlite.checkpoints import Checkpoints
 from vacancy.db.sqlite.locks import PresenceLock, WriteTurn
@@ -156,7 +156,7 @@ class SqliteDatabase:
             admit(statement)  # here, where the request is known that asks for it
             # The thread knows whose request it works for, and counts nothing a second time.
             context = copy_context()
-            context.run(COUNT.set, None)
+            context.run(COUNT.set, Counted(request_id_now()))
             return await asyncio.get_running_loop().run_in_executor(
                 self._heavy_thread, context.run, self._fetch_heavy, statement, params
             )
