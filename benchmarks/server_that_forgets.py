@@ -17,7 +17,7 @@ from vacancy.config import load_settings
 from vacancy.db.sqlite import database as sqlite
 from vacancy.db.statement import AnyStatement, SetStatement
 from vacancy.db.trace import Given, Trace
-from vacancy.web.route_record import RouteRecord, RouteRecords
+from vacancy.web.route_record import RouteNotes
 from vacancy.web.serve import serve
 
 LOOK_S = 0.05
@@ -34,13 +34,11 @@ def _forget_together(
     pass
 
 
-def _forget_request(
-    records: RouteRecords, record: RouteRecord, status: int, statements: int, duration_ns: int
-) -> None:
+def _forget_request(notes: RouteNotes, status: int, statements: int, duration_ns: int) -> None:
     pass
 
 
-_COUNTING = (Trace.add, Trace.add_together, RouteRecords.add)
+_COUNTING = (Trace.add, Trace.add_together, RouteNotes.add)
 _FORGETTING = (_forget, _forget_together, _forget_request)
 
 
@@ -54,7 +52,7 @@ def _watch(file: Path) -> None:
             for owner, name, what in (
                 (Trace, "add", one),
                 (Trace, "add_together", together),
-                (RouteRecords, "add", request),
+                (RouteNotes, "add", request),
             ):
                 setattr(owner, name, what)
         sleep(LOOK_S)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from vacancy.contracts.finding import Finding
 from vacancy.contracts.guard import LOOPS, watched
+from vacancy.db.durations import BUCKETS, bucket_of
 from vacancy.db.gate import registered_statements
 from vacancy.db.plan import Plan, Way
 from vacancy.db.statement import NoRow, Statement
-from vacancy.db.trace import BUCKETS, Trace, bucket_of
+from vacancy.db.trace import Trace
 from vacancy.hotel.wiring import introduce
 from vacancy.perf.queries.analyze import ENOUGH_CALLS, Known, QueryReport, all_ok, analyze
 from vacancy.perf.queries.record import StatementRecord, record_of

@@ -13,18 +13,19 @@ import pytest
 
 from tests.web.desk import a_desk
 from tests.web.test_guard import add, look_again_and_again, look_at_much
+from vacancy.db.durations import percentile_ns
 from vacancy.db.gate import request_id_now
-from vacancy.db.trace import percentile_ns
 from vacancy.hotel.queries import list_properties
 from vacancy.web.call import Answer, Call, document
 from vacancy.web.logs import JsonLines
-from vacancy.web.route_record import OTHER, RouteRecord, RouteRecords, merge_routes
+from vacancy.web.route_record import OTHER, RouteNotes, RouteRecord, RouteRecords, merge_routes
 
 
 def test_a_request_is_counted_and_timed() -> None:
-    record = RouteRecord(route="GET /x", budget=2)
+    notes = RouteNotes(RouteRecord(route="GET /x", budget=2))
     for status, statements, duration_ns in ((200, 1, 1_000), (200, 3, 5_000), (404, 0, 2_000)):
-        record.add(status, statements, duration_ns)
+        notes.add(status, statements, duration_ns)
+    record = notes.sum_up()
     record.refuse("BOOKING_UNKNOWN")
     assert record.requests == {200: 2, 404: 1}
     assert record.calls == sum(record.buckets) == 3

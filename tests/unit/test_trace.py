@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import sys
+import threading
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vacancy.db.durations import bucket_of
 from vacancy.db.gate import COUNT, Counted
 from vacancy.db.statement import NoRow, SetStatement, Statement
-from vacancy.db.trace import (
-    BUCKETS,
-    SlowStatement,
-    Trace,
-    bucket_begin_ns,
-    bucket_of,
-    masked,
-    percentile_ns,
-)
+from vacancy.db.trace import SlowStatement, Trace, masked
 from vacancy.perf.queries.record import StatementRecord, merge, record_of
 
 GET: Statement[NoRow] = Statement("test.get", "SELECT 1 WHERE :a = :b", row=NoRow)
@@ -39,41 +32,41 @@ def traced(calls: list[tuple[Any, int, int]]) -> Trace:
     return trace
 
 
-def test_buckets_join_without_a_gap_and_are_a_quarter_of_their_beginning_at_most() -> None:
-    begins = [bucket_begin_ns(bucket) for bucket in range(BUCKETS)]
-    assert begins == sorted(set(begins))
-    assert [bucket_of(begin) for begin in begins] == list(range(BUCKETS))
-    assert [bucket_of(begin - 1) for begin in begins[1:]] == list(range(BUCKETS - 1))
-    assert all(4 * (later - begin) <= begin for begin, later in pairwise(begins[4:]))
-
-
 @given(DURATIONS)
 def test_adding_takes_the_bucket_of_the_duration(duration_ns: int) -> None:
     stats = traced([(GET, 1, duration_ns)]).statements["test.get"]
     assert [at for at, count in enumerate(stats.buckets) if count] == [bucket_of(duration_ns)]
 
 
-@given(
-    st.lists(st.integers(0, bucket_begin_ns(BUCKETS - 1) - 1), min_size=1),
-    st.sampled_from([1, 50, 90, 95, 99, 100]),
-)
-def test_percentiles_are_within_a_bucket_of_the_exact_ones(
-    durations_ns: list[int], percent: int
-) -> None:
-    buckets = [0] * BUCKETS
-    for duration_ns in durations_ns:
-        buckets[bucket_of(duration_ns)] += 1
-    exact = sorted(durations_ns)[math.ceil(len(durations_ns) * percent / 100) - 1]
-    found = percentile_ns(buckets, percent)
-    assert found is not None
-    at = bucket_of(exact)
-    assert bucket_begin_ns(at) <= found < bucket_begin_ns(at + 1)
+def test_nothing_is_lost_between_noting_and_summing_up() -> None:
+    """Threads note while another one reads, and more than is noted before it is summed up."""
+    trace = Trace("sqlite")
+    each = 5_000
+    seen: list[int] = []
 
+    def note() -> None:
+        for number in range(each):
+            trace.add(GET, {}, 2, number)
+            trace.add_together([(PUT, [(1, "a")] * 3)], 8)
 
-def test_what_never_ran_has_no_percentile_and_what_took_very_long_has_one() -> None:
-    assert percentile_ns([0] * BUCKETS, 95) is None
-    stats = traced([(GET, 1, 1 << 60)]).statements["test.get"]
-    assert percentile_ns(stats.buckets, 95) == bucket_begin_ns(BUCKETS - 1)
+    threads = [threading.Thread(target=note) for _ in range(4)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            seen.append(trace.calls)
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert seen == sorted(seen)
+    found = trace.statements
+    assert (found["test.get"].calls, found["test.get"].rows) == (4 * each, 8 * each)
+    assert found["test.get"].total_ns == 4 * sum(range(each))
+    assert sum(found["test.get"].buckets) == 4 * each
+    assert (found["test.put"].calls, found["test.put"].rows) == (4 * each, 12 * each)
 
 
 @given(st.lists(CALLS, min_size=1, max_size=4))

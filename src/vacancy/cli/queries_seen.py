@@ -10,10 +10,10 @@ import msgspec
 
 from vacancy.config import Settings
 from vacancy.db.connect import connect, engine_of
+from vacancy.db.durations import percentile_ns
 from vacancy.db.gate import registered_statements
 from vacancy.db.open_witness import open_witness
 from vacancy.db.statement import AnyStatement
-from vacancy.db.trace import percentile_ns
 from vacancy.db.witness import Witness
 from vacancy.errors import Unavailable, Unsupported
 from vacancy.hotel.sizes import SIZES

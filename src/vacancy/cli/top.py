@@ -240,7 +240,7 @@ def _cache(total: Figures) -> dict[str, Any]:
 
 
 def _percentiles(buckets: Sequence[int]) -> dict[str, float | None]:
-    from vacancy.db.trace import percentile_ns
+    from vacancy.db.durations import percentile_ns
 
     return {f"p{percent}_ms": _ms(percentile_ns(buckets, percent)) for percent in (50, 95)}
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from vacancy.db.durations import BUCKETS, add_durations
 from vacancy.db.gate import request_id_now
 from vacancy.db.statement import AnyStatement, Engine, SetStatement
 
@@ -24,49 +25,8 @@ Given: TypeAlias = Mapping[str, Any] | Sequence[Sequence[Any]]
 
 NEVER_NS = 1 << 62
 """As `Trace.slow_ns`: nothing is slow."""
-_NOTED_MOST = 3 * 512
-"""Name, rows and duration of so many statements, before they are summed up."""
-
-# -- durations, in buckets
-
-_OCTAVES = 38
-BUCKETS = 4 * _OCTAVES + 4
-"""Durations fall into buckets, four to an octave: a bucket is at most a quarter as wide as where it
-begins. The last one takes all that lasts over 16 minutes."""
-
-
-def bucket_of(duration_ns: int) -> int:
-    """The number of the bucket that a duration falls into."""
-    shift = duration_ns.bit_length() - 3
-    if 0 <= shift < _OCTAVES:
-        # The two bits below the first one are the quarter of the octave.
-        return (shift << 2) + (duration_ns >> shift)
-    return duration_ns if shift < 0 else BUCKETS - 1
-
-
-def bucket_begin_ns(bucket: int) -> int:
-    """The shortest duration of a bucket. That of the next one is where it ends."""
-    return bucket if bucket < 4 else (4 + bucket % 4) << (bucket // 4 - 1)
-
-
-def percentile_ns(buckets: Sequence[int], percent: float) -> int | None:
-    """So many of a hundred durations were not longer; None where there was none. At most a bucket's
-    width away from the true one."""
-    count = sum(buckets)
-    rank = max(1, -int(-count * percent // 100))
-    before = 0
-    for bucket, within in enumerate(buckets):
-        if within and before + within >= rank:
-            begin = bucket_begin_ns(bucket)
-            if bucket >= BUCKETS - 1:
-                return begin
-            width = bucket_begin_ns(bucket + 1) - begin
-            return begin + width * (rank - before) // (within + 1)
-        before += within
-    return None
-
-
-# -- the record
+_NOTED_MOST = 2 * 512
+"""Rows and duration of so many runs of a statement, before they are summed up."""
 
 
 class StatementStats(msgspec.Struct):
@@ -99,7 +59,7 @@ class Trace:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._statements: defaultdict[str, StatementStats] = defaultdict(StatementStats)
-        self._noted: list[Any] = []
+        self._noted: defaultdict[str, list[int]] = defaultdict(list)
         self._summing = threading.Lock()
         self.slow_ns = NEVER_NS
         """What takes longer is told to all of `on_slow`."""
@@ -111,38 +71,12 @@ class Trace:
         """Counts one that was answered."""
         # One append, in one step for all threads: what stands behind every statement finds the
         # processor's caches cold, and many are summed up faster than each by itself.
-        noted = self._noted
-        noted += (statement.name, rows, duration_ns)
+        noted = self._noted[statement.name]
+        noted += (rows, duration_ns)
         if len(noted) >= _NOTED_MOST:
-            self._sum_up()
+            self._sum_up(statement.name)
         if duration_ns > self.slow_ns:
             self._tell([(statement, given)], rows, duration_ns, failed=False)
-
-    @property
-    def statements(self) -> defaultdict[str, StatementStats]:
-        """The record of each statement, by name, as of now."""
-        self._sum_up()
-        return self._statements
-
-    def _sum_up(self) -> None:
-        with self._summing:
-            noted = self._noted
-            count = len(noted)
-            part = noted[:count]
-            del noted[:count]  # who adds meanwhile adds behind it
-            statements = self._statements
-            for at in range(0, count, 3):
-                stats = statements[part[at]]
-                duration_ns = part[at + 2]
-                stats.calls += 1
-                stats.rows += part[at + 1]
-                stats.total_ns += duration_ns
-                shift = duration_ns.bit_length() - 3
-                stats.buckets[
-                    (shift << 2) + (duration_ns >> shift)
-                    if 0 <= shift < _OCTAVES
-                    else bucket_of(duration_ns)
-                ] += 1
 
     def add_together(
         self, changes: Sequence[tuple[SetStatement[Any], Given]], duration_ns: int
@@ -151,10 +85,34 @@ class Trace:
         share_ns = duration_ns // len(changes)
         rows = 0
         for statement, given in changes:
-            self._noted += (statement.name, len(given), share_ns)
+            noted = self._noted[statement.name]
+            noted += (len(given), share_ns)
+            if len(noted) >= _NOTED_MOST:
+                self._sum_up(statement.name)
             rows += len(given)
         if duration_ns > self.slow_ns:
             self._tell(changes, rows, duration_ns, failed=False)
+
+    @property
+    def statements(self) -> defaultdict[str, StatementStats]:
+        """The record of each statement, by name, as of now."""
+        for name in tuple(self._noted):
+            self._sum_up(name)
+        return self._statements
+
+    def _sum_up(self, name: str) -> None:
+        with self._summing:
+            noted = self._noted[name]
+            part = noted[:]
+            if not part:
+                return
+            del noted[: len(part)]  # who adds meanwhile adds behind it
+            durations_ns = part[1::2]
+            stats = self._statements[name]
+            stats.calls += len(durations_ns)
+            stats.rows += sum(part[::2])
+            stats.total_ns += sum(durations_ns)
+            add_durations(stats.buckets, durations_ns)
 
     def fail(self, changes: Sequence[tuple[AnyStatement, Given]], duration_ns: int) -> None:
         """Counts what the database has refused, or has not answered in time."""

@@ -3,12 +3,12 @@ each database handle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
+from vacancy.db.durations import BUCKETS, bucket_of, sum_buckets
 from vacancy.db.statement import Engine
-from vacancy.db.trace import BUCKETS, bucket_of
 
 
 class Waits(msgspec.Struct):
@@ -46,11 +46,6 @@ class PoolRecord(msgspec.Struct, kw_only=True):
     wait_total_ns: int
     wait_most_ns: int
     wait_buckets: list[int]
-
-
-def sum_buckets(buckets: Iterable[Sequence[int]]) -> list[int]:
-    """The buckets of several records as if they were one's."""
-    return [sum(counts) for counts in zip(*buckets, strict=True)]
 
 
 def pool_record(

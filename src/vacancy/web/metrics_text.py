@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from vacancy.cache.stats import NameStats
-from vacancy.db.trace import bucket_of
+from vacancy.db.durations import bucket_of
 from vacancy.web.figures import Collected, Figures
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
-from vacancy.db.trace import BUCKETS, bucket_of
-from vacancy.db.waits import sum_buckets
+from vacancy.db.durations import BUCKETS, add_durations, sum_buckets
 
-_OCTAVES = BUCKETS // 4 - 1
-_NOTED_MOST = 4 * 512
-"""What is noted of so many requests, before it is summed up."""
+_NOTED_MOST = 3 * 512
+"""What is noted of so many requests of a route, before it is summed up."""
 OTHER = "other"
 """Stands for what never reaches a route: an unknown address, a wrong method, a server that stops.
 Nobody times it."""
@@ -41,24 +38,6 @@ class RouteRecord(msgspec.Struct, kw_only=True):
     refusals: dict[str, int] = msgspec.field(default_factory=dict)
     """By the code of the error."""
 
-    def add(self, status: int, statements: int, duration_ns: int) -> None:
-        """Counts one request that was answered."""
-        requests = self.requests
-        requests[status] = requests.get(status, 0) + 1
-        self.total_ns += duration_ns
-        shift = duration_ns.bit_length() - 3
-        self.buckets[
-            (shift << 2) + (duration_ns >> shift)
-            if 0 <= shift < _OCTAVES
-            else bucket_of(duration_ns)
-        ] += 1
-        if statements:
-            self.statements += statements
-            if statements > self.statements_most:
-                self.statements_most = statements
-            if statements > self.budget:
-                self.over_budget += 1
-
     def refuse(self, code: str) -> None:
         """Counts the code of an answer that is a problem."""
         self.refusals[code] = self.refusals.get(code, 0) + 1
@@ -73,6 +52,40 @@ class RouteRecord(msgspec.Struct, kw_only=True):
         return sum(self.requests.values())
 
 
+class RouteNotes:
+    """What was answered on one route, as it comes."""
+
+    __slots__ = ("_noted", "record")
+
+    def __init__(self, record: RouteRecord) -> None:
+        self.record = record
+        """As of when it was last summed up."""
+        self._noted: list[int] = []
+
+    def add(self, status: int, statements: int, duration_ns: int) -> None:
+        """Counts one request that was answered."""
+        # One append, as in `Trace.add`.
+        noted = self._noted
+        noted += (status, statements, duration_ns)
+        if len(noted) >= _NOTED_MOST:
+            self.sum_up()
+
+    def sum_up(self) -> RouteRecord:
+        """The record as of now."""
+        noted, self._noted = self._noted, []
+        record = self.record
+        if noted:
+            statements, durations_ns = noted[1::3], noted[2::3]
+            for status, times in Counter(noted[::3]).items():
+                record.requests[status] = record.requests.get(status, 0) + times
+            record.statements += sum(statements)
+            record.statements_most = max(record.statements_most, max(statements))
+            record.over_budget += sum(map(record.budget.__lt__, statements))
+            record.total_ns += sum(durations_ns)
+            add_durations(record.buckets, durations_ns)
+        return record
+
+
 class RouteRecords:
     """The records of one process."""
 
@@ -80,36 +93,20 @@ class RouteRecords:
         self.began_ms = time.time_ns() // 1_000_000
         """When the process began to count, since 1970."""
         self.began_monotonic_ns = time.monotonic_ns()
-        self._by_route: dict[str, RouteRecord] = {}
-        self._noted: list[Any] = []
-        self.other = self.of(OTHER)
+        self._by_route: dict[str, RouteNotes] = {}
+        self.other = self.of(OTHER).record
 
-    def add(self, record: RouteRecord, status: int, statements: int, duration_ns: int) -> None:
-        """Counts one request that was answered."""
-        # One append: what stands behind every request finds the processor's caches cold, and many
-        # are summed up faster than each by itself.
-        noted = self._noted
-        noted += (record, status, statements, duration_ns)
-        if len(noted) >= _NOTED_MOST:
-            self._sum_up()
-
-    def _sum_up(self) -> None:
-        noted, self._noted = self._noted, []
-        for at in range(0, len(noted), 4):
-            noted[at].add(*noted[at + 1 : at + 4])
-
-    def of(self, route: str, budget: int = 0) -> RouteRecord:
-        """The record of a route, begun when it is first asked for."""
-        self._sum_up()
-        record = self._by_route.get(route)
-        if record is None:
-            record = self._by_route[route] = RouteRecord(route=route, budget=budget)
-        return record
+    def of(self, route: str, budget: int = 0) -> RouteNotes:
+        """Where a route notes what it answers, begun when it is first asked for."""
+        notes = self._by_route.get(route)
+        if notes is None:
+            record = RouteRecord(route=route, budget=budget)
+            notes = self._by_route[route] = RouteNotes(record)
+        return notes
 
     def all(self) -> tuple[RouteRecord, ...]:
         """Of every route, as of now."""
-        self._sum_up()
-        return tuple(self._by_route.values())
+        return tuple(notes.sum_up() for notes in self._by_route.values())
 
 
 def merge_routes(workers: Iterable[Sequence[RouteRecord]]) -> list[RouteRecord]:

@@ -82,8 +82,7 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
     access = route.access
     name, budget = f"{route.method} {route.path}", route.statements
     respond = _responder(route, name)
-    requests = app.requests
-    record = requests.of(_PATH_PART.sub("}", name), budget)
+    notes = app.requests.of(_PATH_PART.sub("}", name), budget)
     slow_ns = round(app.settings.slow_ms * 1_000_000) or NEVER_NS
 
     async def endpoint(request: Request[Any, Any, Any]) -> ASGIApp:
@@ -98,9 +97,9 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
         except Exception as error:  # noqa: BLE001 - what is no refusal is a fault, and counts too
             answer = problem(as_ours(error), request_id_of(request.scope))
         duration_ns = perf_counter_ns() - started_ns
-        requests.add(record, answer.status, len(tally.ran), duration_ns)
+        notes.add(answer.status, len(tally.ran), duration_ns)
         if answer.status >= 400 or duration_ns >= slow_ns:
-            _look_closer(call, answer, record, duration_ns, slow_ns)
+            _look_closer(call, answer, notes.record, duration_ns, slow_ns)
         return answer
 
     return HTTPRouteHandler(
@@ -110,7 +109,7 @@ def to_litestar(route: Route, app: Open) -> HTTPRouteHandler:
         status_code=200,
         opt={"access": access, "route": route},
         include_in_schema=False,
-    )(endpoint if app.tracing is None else app.tracing.around(endpoint, record.route))
+    )(endpoint if app.tracing is None else app.tracing.around(endpoint, notes.record.route))
 
 
 def _look_closer(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from vacancy.db.trace import BUCKETS, bucket_of
-from vacancy.db.waits import sum_buckets
+from vacancy.db.durations import BUCKETS, bucket_of, sum_buckets
 
 SIZES = 10
 """Batches fall into buckets by their requests: up to 1, 2, 4, … 256; the last is over that."""

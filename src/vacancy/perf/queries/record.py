@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from vacancy.db.trace import Trace, percentile_ns
+from vacancy.db.durations import percentile_ns
+from vacancy.db.trace import Trace
 
 Source = Literal["server", "pg_stat_statements"]
 """Who has counted: the server's own workers, or PostgreSQL, whoever asked it."""
