@@ -11,23 +11,21 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from time import perf_counter_ns, process_time_ns, sleep
+from time import perf_counter_ns, process_time_ns
 from typing import NamedTuple
 
 from benchmarks.figure import Figure
 from benchmarks.hotels import PROPERTIES, ROOM_TYPES, first_night, fresh_hotels
 from benchmarks.http import CONNECTIONS, Server, serving
 from benchmarks.load import run_apart
-from benchmarks.server_that_forgets import LOOK_S
+from benchmarks.server_that_forgets import COUNTS, FORGETS
 from vacancy.db.statement import NoRow, Statement
 from vacancy.db.trace import Trace
 from vacancy.perf.queries.slow_log import watch_slow
 
 COMMAND = "make bench ARGS=record"
 CALLS = 100_000
-SLICE_S = 1
-SLICES = 5
-"""Each side is loaded so often in a round, in turns."""
+ROUND_S = 10
 GOAL_US = 1.0
 GOAL_PERCENT = 2.0
 
@@ -84,19 +82,15 @@ def _us(loop: Callable[[], None]) -> float:
 
 
 def _over_http(url: str, rounds: int) -> Figure:
-    """One server that counts and forgets in turns. Turns next to each other are compared: what
-    else the machine does comes and goes more slowly. What is not shown is not reached: the whole
-    interval of the median must be under the goal."""
+    """One server under one load, which counts and forgets in turns. Slices of time next to each
+    other are compared: what else the machine does comes and goes more slowly. What is not shown is
+    not reached: the whole interval of the median must be under the goal."""
     with tempfile.TemporaryDirectory() as folder:
-        forgets = Path(folder) / "forgets"
-        command = (sys.executable, "-m", "benchmarks.server_that_forgets", str(forgets))
+        file = Path(folder) / "slices"
+        command = (sys.executable, "-m", "benchmarks.server_that_forgets", str(file))
         with serving(url, cache=False, command=command) as server:
-            _load(server, forgets, counts=True)
-            turns = []
-            for turn in range(rounds * SLICES):
-                first = _load(server, forgets, counts=turn % 2 == 0)
-                second = _load(server, forgets, counts=turn % 2 != 0)
-                turns.append((first, second) if turn % 2 == 0 else (second, first))
+            _load(server, rounds * ROUND_S)
+        turns = _turns(file.read_text())
     lost = sorted(100 * (1 - one.per_s / other.per_s) for one, other in turns)
     more_us = sorted(one.cpu_us - other.cpu_us for one, other in turns)
     low, high = _interval(lost)
@@ -105,7 +99,7 @@ def _over_http(url: str, rounds: int) -> Figure:
         what="the always-on record, over HTTP: GET availability, uncached, with it and without",
         engine="sqlite",
         measured=f"{statistics.median(lost):+.1f} % of the throughput (95 % of {low:+.1f} to"
-        f" {high:+.1f}; {per_s[0]:,.0f}/s against {per_s[1]:,.0f}/s);"
+        f" {high:+.1f}, {len(turns)} turns; {per_s[0]:,.0f}/s against {per_s[1]:,.0f}/s);"
         f" {statistics.median(more_us):+.2f} µs CPU a request",
         goal=f"at most {GOAL_PERCENT:g} %",
         reached=high <= GOAL_PERCENT,
@@ -120,19 +114,33 @@ def _interval(ordered: Sequence[float]) -> tuple[float, float]:
     return ordered[skipped], ordered[count - 1 - skipped]
 
 
-class _Turn(NamedTuple):
+class _Slice(NamedTuple):
     per_s: float
     cpu_us: float
     """Of the server, for each answer."""
 
 
-def _load(server: Server, forgets: Path, *, counts: bool) -> _Turn:
-    if counts:
-        forgets.unlink(missing_ok=True)
-    else:
-        forgets.touch()
-    sleep(2 * LOOK_S)
-    arguments = ["--connections", str(CONNECTIONS), "--seconds", str(SLICE_S), "--warmup", "0"]
+def _turns(lines: str) -> list[tuple[_Slice, _Slice]]:
+    """Pairs of slices under load: one that counts, one that forgets."""
+    slices = []
+    for line in lines.splitlines():
+        way, *numbers = line.split()
+        answers, wall_ns, cpu_ns = map(int, numbers)
+        slices.append((way, answers, wall_ns, cpu_ns))
+    busy = statistics.median(answers for _, answers, _, _ in slices) / 2
+    turns = []
+    for pair in zip(slices[::2], slices[1::2], strict=False):
+        if all(answers > busy for _, answers, _, _ in pair):
+            found = {
+                way: _Slice(answers * 1e9 / wall_ns, cpu_ns / 1e3 / answers)
+                for way, answers, wall_ns, cpu_ns in pair
+            }
+            turns.append((found[COUNTS], found[FORGETS]))
+    return turns
+
+
+def _load(server: Server, seconds: int) -> None:
+    arguments = ["--connections", str(CONNECTIONS), "--seconds", str(seconds), "--warmup", "0"]
     for number in range(32):
         check_in = first_night() + timedelta(days=number * 10)
         arguments += [
@@ -141,8 +149,5 @@ def _load(server: Server, forgets: Path, *, counts: bool) -> _Turn:
             f"?check_in={check_in}&check_out={check_in + timedelta(days=7)}&rooms=1"
             f"&room_type=type{number % ROOM_TYPES}",
         ]
-    before_s = server.cpu_s
     result = run_apart(arguments)
     assert set(result.statuses) == {200}, result.statuses
-    cpu_us = (server.cpu_s - before_s) * 1_000_000 / result.summary.count
-    return _Turn(result.ok_per_s, cpu_us)

@@ -1,27 +1,32 @@
-"""Serves as `vacancy serve` does, and counts nothing as long as a file is there: both sides of
-`benchmarks.record` in one process, for two equal ones differ by more than what is looked for.
+"""Serves as `vacancy serve` does, and counts nothing every other tenth of a second: both sides of
+`benchmarks.record` under one load in one process, for two equal ones differ by more than what is
+looked for. Each slice of time is a line of a file: who, answers, nanoseconds, those of the CPU.
 
 python -m benchmarks.server_that_forgets FILE
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from time import sleep
+from time import perf_counter_ns, process_time_ns, sleep
 from typing import Any
 
 from vacancy.config import load_settings
 from vacancy.db.sqlite import database as sqlite
 from vacancy.db.statement import AnyStatement, SetStatement
 from vacancy.db.trace import Given, Trace
+from vacancy.web.front import Front
 from vacancy.web.route_record import RouteNotes
 from vacancy.web.serve import serve
 
-LOOK_S = 0.05
-"""After so long at most the server does as the file says."""
+SLICE_S = 0.1
+COUNTS, FORGETS = "counts", "forgets"
+_requests = itertools.count()
+_answer = Front.__call__
 
 
 def _forget(trace: Trace, statement: AnyStatement, given: Given, rows: int, ns: int) -> None:
@@ -38,34 +43,42 @@ def _forget_request(notes: RouteNotes, status: int, statements: int, duration_ns
     pass
 
 
-_COUNTING = (Trace.add, Trace.add_together, RouteNotes.add)
-_FORGETTING = (_forget, _forget_together, _forget_request)
+_WAYS = {
+    COUNTS: (Trace.add, Trace.add_together, RouteNotes.add),
+    FORGETS: (_forget, _forget_together, _forget_request),
+}
 
 
-def _watch(file: Path) -> None:
-    """There is no setting for it: nobody is to run without."""
-    forgets = False
-    while True:
-        if file.exists() != forgets:
-            forgets = not forgets
-            one, together, request = _FORGETTING if forgets else _COUNTING
-            for owner, name, what in (
-                (Trace, "add", one),
-                (Trace, "add_together", together),
-                (RouteNotes, "add", request),
-            ):
-                setattr(owner, name, what)
-        sleep(LOOK_S)
+def _take_turns(file: Path) -> None:
+    """There is no setting for it: nobody is to run without. The order turns round, so that a load
+    that grows weighs on both."""
+    with file.open("w", buffering=1) as lines:
+        for way in itertools.cycle((COUNTS, FORGETS, FORGETS, COUNTS)):
+            one, together, request = _WAYS[way]
+            setattr(Trace, "add", one)  # noqa: B010  (types would have it stay as it is)
+            setattr(Trace, "add_together", together)  # noqa: B010
+            setattr(RouteNotes, "add", request)  # noqa: B010
+            began = (next(_requests), perf_counter_ns(), process_time_ns())
+            sleep(SLICE_S)
+            ended = (next(_requests), perf_counter_ns(), process_time_ns())
+            answers, wall_ns, cpu_ns = (b - a for a, b in zip(began, ended, strict=True))
+            lines.write(f"{way} {answers - 1} {wall_ns} {cpu_ns}\n")
+
+
+async def _counted(front: Front, scope: Any, receive: Any, send: Any) -> None:
+    next(_requests)
+    await _answer(front, scope, receive, send)
 
 
 class _Watched(Trace):
-    """The worker's own: from when it is made the file is looked for."""
+    """The worker's own: with it the turns begin."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        threading.Thread(target=_watch, args=(Path(sys.argv[1]),), daemon=True).start()
+        threading.Thread(target=_take_turns, args=(Path(sys.argv[1]),), daemon=True).start()
 
 
 if __name__ == "__main__":
     setattr(sqlite, "Trace", _Watched)  # noqa: B010  (it offers no such name)
+    setattr(Front, "__call__", _counted)  # noqa: B010
     serve(load_settings())

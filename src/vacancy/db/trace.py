@@ -25,7 +25,7 @@ Given: TypeAlias = Mapping[str, Any] | Sequence[Sequence[Any]]
 
 NEVER_NS = 1 << 62
 """As `Trace.slow_ns`: nothing is slow."""
-_NOTED_MOST = 2 * 512
+_NOTED_MOST = 2 * 2_048
 """Rows and duration of so many runs of a statement, before they are summed up."""
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from vacancy.db.durations import BUCKETS, add_durations, sum_buckets
 
-_NOTED_MOST = 3 * 512
+_NOTED_MOST = 3 * 2_048
 """What is noted of so many requests of a route, before it is summed up."""
 OTHER = "other"
 """Stands for what never reaches a route: an unknown address, a wrong method, a server that stops.
