@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.cli.commands import vacancy
+from tests.cli.commands import SCRIPT, clean_environment, vacancy
 from tests.cli.test_db import change
 from tests.servers import postgres_programs
 from vacancy.bootstrap import open_database
@@ -46,17 +47,21 @@ def left_behind(url: str, temporary: Path) -> list[str]:
     if engine_of(url) == "sqlite":
         return [path.name for path in temporary.iterdir() if path.name.startswith(prefix)]
 
+    return [name for name in databases(url) if name.startswith(prefix)]
+
+
+def databases(url: str) -> list[str]:
+    """Of the server; none where there is no server."""
+
     async def names() -> list[str]:
         connection = await asyncpg.connect(url)
         try:
-            found = await connection.fetch(
-                "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix
-            )
+            found = await connection.fetch("SELECT datname FROM pg_database")
         finally:
             await connection.close()
         return [str(name) for (name,) in found]
 
-    return asyncio.run(names())
+    return [] if engine_of(url) == "sqlite" else asyncio.run(names())
 
 
 @pytest.fixture
@@ -199,6 +204,54 @@ def test_what_is_to_be_compared_is_looked_at_first(sqlite_url: str, tmp_path: Pa
     said = vacancy("perf", "bench", *QUICK, "--database-url", sqlite_url, "--compare", str(file))
     assert (said.code, said.refusal["code"]) == (2, "BENCH_FILE_UNREADABLE")
     assert not sqlite_path(sqlite_url).exists()
+
+
+def test_a_page_for_a_folder_that_is_not_there_is_refused_first(sqlite_url: str) -> None:
+    options = ("--database-url", sqlite_url, "--html", "nowhere/bench.html")
+    said = vacancy("perf", "bench", *QUICK, *options)
+    assert (said.code, said.refusal["code"]) == (2, "COMMAND_INVALID")
+    assert not sqlite_path(sqlite_url).exists()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "61"])
+def test_seconds_that_are_none_are_refused(seconds: str, sqlite_url: str) -> None:
+    said = vacancy("perf", "bench", "--seconds", seconds, "--json", "--database-url", sqlite_url)
+    assert (said.code, said.refusal["code"]) == (2, "COMMAND_INVALID")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_it_takes_away_what_it_has_made(
+    number: signal.Signals, database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [
+            *(str(SCRIPT), "perf", "bench", "--bookings", "300", "--seconds", "30"),
+            *("--database-url", database_url),
+        ],
+        env=clean_environment(TMPDIR=str(folder)), cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("measuring"):
+            break
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert list(folder.iterdir()) == []
+    made = f"vacancy_bench_{process.pid}_"
+    assert [name for name in databases(database_url) if name.startswith(made)] == []
+
+
+def test_no_password_stands_on_a_command_line() -> None:
+    for url, bare, password in (
+        ("postgresql://ann:s%40x@h:5/db", "postgresql://ann@h:5/db", "s@x"),
+        ("postgresql://h/db?user=a&password=x%26y", "postgresql://h/db?user=a", "x&y"),
+        ("postgresql://ann@h/db", "postgresql://ann@h/db", None),
+        ("postgresql:///db?host=%2Ftmp", "postgresql:///db?host=%2Ftmp", None),
+    ):
+        assert copies._without_password(url) == (bare, password)
 
 
 def opened(page: Path, folder: Path) -> tuple[str, list[str]]:

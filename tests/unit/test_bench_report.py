@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vacancy.errors import Invalid
-from vacancy.perf.bench.compare import read_report, slower
+from vacancy.perf.bench.compare import read_report, require_comparable, slower
 from vacancy.perf.bench.page import page_of, shown_us
 from vacancy.perf.bench.report import (
     BenchReport,
@@ -111,10 +111,21 @@ def test_what_is_quicker_now_is_not_told() -> None:
     assert slower(report(side(100), side(50)), report(side(10), side(5))) == ()
 
 
-def test_runs_of_other_sizes_are_not_compared() -> None:
-    with pytest.raises(Invalid, match="size 1000, this one 2000") as caught:
-        slower(report(side(1)), report(side(1), size=2_000))
+@pytest.mark.parametrize("size", [740, 1_260])
+def test_runs_of_very_different_sizes_are_not_compared(size: int) -> None:
+    with pytest.raises(Invalid, match=f"size 1,000, this one {size:,}") as caught:
+        slower(report(side(1)), report(side(1), size=size))
     assert caught.value.code == "BENCH_NOT_COMPARABLE"
+
+
+def test_a_database_that_has_grown_a_little_is_compared_but_for_its_rows() -> None:
+    now = report(side(1, statements=2, rows=8), size=1_200)
+    assert [one.what for one in slower(report(side(100)), now)] == ["statements"]
+
+
+def test_another_engine_is_refused_before_the_size_is_known() -> None:
+    with pytest.raises(Invalid, match="is on sqlite, this one on postgresql"):
+        require_comparable(report(side(1)), "postgresql")
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from vacancy.cli.command import run_async, settings_given, shared_options
+from vacancy.cli.command import Seconds, run_async, settings_given, shared_options
 from vacancy.cli.output import answer, note, table
 from vacancy.errors import Misconfigured
 
@@ -40,7 +40,7 @@ _MOST = 20_000_000
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, 60),
+    type=Seconds(0, 60),
     default=0.3,
     show_default=True,
     help="For each side of each operation, five times; one call takes what it takes.",
@@ -78,15 +78,16 @@ def bench(
     from vacancy.perf.bench.compare import read_report, slower
 
     earlier = None if compare is None else read_report(compare, HeadlineReport)
-    settings = settings_given()
-    report = run_async(_bench(settings, bookings, engine, seconds))
+    if html is not None and not html.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {html.parent}", param_hint="'--html'")
+    report = run_async(_bench(settings_given(), bookings, engine, seconds, earlier))
     found = () if earlier is None else slower(earlier, report)
+    answer(msgspec.to_builtins(report), _shown(report, None if earlier is None else found))
     if html is not None:
         from vacancy.perf.bench.page import page_of
 
         html.write_text(page_of(report, "bookings"), encoding="utf-8")
         note(f"The page is {html}.")
-    answer(msgspec.to_builtins(report), _shown(report, None if earlier is None else found))
     if found:
         for one in found:
             note(str(one))
@@ -94,26 +95,34 @@ def bench(
 
 
 async def _bench(
-    settings: Settings, bookings: int | None, engine: Engine | None, seconds: float
+    settings: Settings,
+    bookings: int | None,
+    engine: Engine | None,
+    seconds: float,
+    earlier: HeadlineReport | None,
 ) -> HeadlineReport:
     from vacancy.bootstrap import tune_runtime
     from vacancy.db.connect import engine_of
     from vacancy.hotel.headline import ADDED_INDEXES, HeadlineReport, find_subject, headline
+    from vacancy.perf.bench.compare import require_comparable
     from vacancy.perf.bench.copies import change_copy, learn_sizes, open_as_others, open_copies
     from vacancy.perf.bench.machine import read_machine
     from vacancy.perf.bench.measure import ROUNDS, measure
 
-    chosen = engine or engine_of(settings.url)
-    if chosen != engine_of(settings.url) and (bookings is None or chosen == "postgresql"):
+    url = settings.direct_url  # a pooler knows nothing of databases that are made beside it
+    chosen = engine or engine_of(url)
+    if earlier is not None:
+        require_comparable(earlier, chosen)
+    if chosen != engine_of(url) and (bookings is None or chosen == "postgresql"):
         raise Misconfigured(
             "BENCH_ENGINE_ELSEWHERE",
             f"The configured database is no {chosen}, so there is none to copy or to work beside.",
             hint="Name one with --database-url; for --engine sqlite give --bookings N.",
         )
-    async with open_copies(chosen, settings.url) as copies:
+    async with open_copies(chosen, url) as copies:
         if bookings is None:
             note("copying the database")
-            after = await copies.copy_live(settings.url, "after")
+            after = await copies.copy_live(url, "after")
         else:
             after = await _generated(settings, copies, bookings)
         note("copying it for the side before")
@@ -123,6 +132,8 @@ async def _bench(
             await learn_sizes(url)
         async with open_as_others(before) as theirs, _house(settings, after) as house:
             subject: Subject = await find_subject(house.db)
+            if earlier is not None:
+                require_comparable(earlier, chosen, subject.bookings)
             operations = await headline(
                 subject, theirs, house.db, house.reads, house.admission.submit
             )
@@ -173,9 +184,19 @@ async def _house(settings: Settings, url: str) -> AsyncIterator[House]:
 
 
 def _at(settings: Settings, url: str) -> Settings:
-    """The settings, on a copy: nothing else of the user's is touched."""
+    """The settings, on a copy: nothing else of the user's is touched. What could refuse a client,
+    or ask the database behind the cache, would weigh on one side alone."""
+    from vacancy.hotel.headline import CLIENTS, PATIENCE_S
+
     return msgspec.structs.replace(
-        settings, database_url=url, database_direct_url=url, env="test", cache=True
+        settings,
+        database_url=url,
+        database_direct_url=url,
+        env="test",
+        cache=True,
+        cache_shadow_every=0,
+        queue_requests=max(settings.queue_requests, CLIENTS),
+        queue_wait_s=PATIENCE_S,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from vacancy.cli.command import run_async, settings_given, shared_options
+from vacancy.cli.command import Seconds, run_async, settings_given, shared_options
 from vacancy.cli.output import answer, listing, show_error, table, wants_json
 from vacancy.cli.screen import draw
 from vacancy.errors import Unavailable
@@ -49,7 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(min=0.1),
     default=2.0,
     metavar="SECONDS",
     help="Between two looks of --watch.  [2]",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import signal
+import threading
 from collections.abc import Callable, Coroutine
 from datetime import date
 from pathlib import Path
@@ -16,6 +19,9 @@ from vacancy.errors import Misconfigured
 
 FLAGS = "vacancy.flags"
 """Where the click context remembers the settings that were given as flags."""
+
+_BY_SIGNAL = 128
+"""An exit code says so that a signal has ended the command: this, and the signal's number."""
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -80,11 +86,34 @@ def settings_given(**flags: Any) -> Settings:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's work, on the event loop that the server uses."""
+    """Runs a command's work, on the event loop that the server uses. Told to end by SIGTERM or
+    SIGHUP it is cancelled, as by Ctrl-C: what it has begun, it cleans up."""
     from uvloop import new_event_loop
 
+    told: list[int] = []
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work)
+        try:
+            return runner.run(_until_told(work, told))
+        except asyncio.CancelledError:
+            if not told:
+                raise
+            raise click.exceptions.Exit(_BY_SIGNAL + told[0]) from None
+
+
+async def _until_told(work: Coroutine[Any, Any, T], told: list[int]) -> T:
+    task = asyncio.current_task()
+    assert task is not None
+
+    def end(number: int) -> None:
+        told.append(number)
+        task.cancel()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # What nohup has the process ignore stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
+    return await work
 
 
 def make_data_dir(settings: Settings) -> Path:
@@ -102,6 +131,20 @@ def make_data_dir(settings: Settings) -> Path:
             hint="Choose another with --data-dir or VACANCY_DATA_DIR.",
         ) from None
     return folder
+
+
+class Seconds(click.FloatRange):
+    """So many seconds. `nan` lies in every range, as it is not outside of it; here in none."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return seconds
 
 
 class Day(click.ParamType[date]):

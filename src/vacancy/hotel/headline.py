@@ -27,7 +27,7 @@ from vacancy.perf.bench.report import BenchReport
 PAGE = 20
 CLIENTS = 64
 _NIGHTS = 7
-_PATIENCE_S = 120.0
+PATIENCE_S = 120.0
 _PLACE = "vacancy-bench"
 _EMAIL = "bench@vacancy.invalid"
 _SOLD_NIGHTS = 30
@@ -155,7 +155,7 @@ async def _bookings(before: Database, after: Database, submit: Submit) -> list[O
     actors = [await _open_hotel(before), await _open_hotel(after)]
 
     async def naively(request: CreateBooking) -> Outcome:
-        return await naive.create_booking(before, next_id, request, wait_s=_PATIENCE_S)
+        return await naive.create_booking(before, next_id, request, wait_s=PATIENCE_S)
 
     sides = (
         Way(_booking(naively, actors[0]), before),

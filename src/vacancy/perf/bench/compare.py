@@ -8,9 +8,12 @@ from typing import TypeVar
 
 import msgspec
 
+from vacancy.db.statement import Engine
 from vacancy.errors import Invalid
 from vacancy.perf.bench.report import BenchReport, OperationReport, Side
 
+GROWN = 0.25
+"""A database may be so much larger than it was, or smaller, and still be compared."""
 Report = TypeVar("Report", bound=BenchReport)
 
 
@@ -44,20 +47,30 @@ def read_report(file: Path, kind: type[Report]) -> Report:
         ) from None
 
 
-def slower(earlier: BenchReport, now: BenchReport) -> tuple[Slower, ...]:
-    """What costs more than it did. Times count beyond the noise of both runs; statements and rows
-    always, for they have none.
+def require_comparable(earlier: BenchReport, engine: Engine, size: int | None = None) -> None:
+    """To be asked before anything is measured; again when the size is known.
 
-    Raises `Invalid` BENCH_NOT_COMPARABLE for another database or one of another size.
+    Raises `Invalid` BENCH_NOT_COMPARABLE for another kind of database, or one that has grown or
+    shrunk by more than a quarter.
     """
-    for name in ("engine", "size"):
-        if getattr(earlier, name) != getattr(now, name):
-            raise Invalid(
-                "BENCH_NOT_COMPARABLE",
-                f"The earlier run has {name} {getattr(earlier, name)}, this one"
-                f" {getattr(now, name)}.",
-                hint="Compare runs on the same database of the same size.",
-            )
+    if earlier.engine != engine:
+        told = f"is on {earlier.engine}, this one on {engine}"
+    elif size is not None and abs(size - earlier.size) > earlier.size * GROWN:
+        told = f"has size {earlier.size:,}, this one {size:,}"
+    else:
+        return
+    raise Invalid(
+        "BENCH_NOT_COMPARABLE",
+        f"The earlier run {told}.",
+        hint="Compare runs on the same database, or on ones that were made of the same size.",
+    )
+
+
+def slower(earlier: BenchReport, now: BenchReport) -> tuple[Slower, ...]:
+    """What costs more than it did. Times count beyond the noise of both runs; statements always,
+    for they have none; rows too, where both have the same size. Raises as `require_comparable`.
+    """
+    require_comparable(earlier, now.engine, now.size)
     before = {operation.name: operation for operation in earlier.operations}
     noise = earlier.noise * now.noise
     return tuple(
@@ -65,6 +78,7 @@ def slower(earlier: BenchReport, now: BenchReport) -> tuple[Slower, ...]:
         for operation in now.operations
         if operation.name in before
         for found in _of_one(before[operation.name], operation, noise)
+        if found.what != "rows" or earlier.size == now.size
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import apsw
 import asyncpg
@@ -24,7 +24,7 @@ from vacancy.db.postgres.errors import CONNECTING_ERRORS, translated
 from vacancy.db.postgres.pool import ConnectionPool
 from vacancy.db.sqlite.database import SqliteDatabase
 from vacancy.db.statement import Engine
-from vacancy.errors import Missing, Unavailable
+from vacancy.errors import Missing, Unavailable, VacancyError
 
 CONNECTIONS = 8
 """Of the side before, to PostgreSQL: as many as a server has by default."""
@@ -38,7 +38,7 @@ class Copies:
         self._engine = engine
         self._url = url
         self._folder = folder
-        self._run = f"{_PREFIX}{secrets.token_hex(4)}"
+        self._run = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
         self._names: list[str] = []
 
     async def make(self, name: str) -> str:
@@ -69,9 +69,16 @@ class Copies:
         return made
 
     async def end(self) -> None:
+        """Drops what was made: all that can be, then what went wrong is raised."""
+        failed: VacancyError | None = None
         for name in self._names:
-            await self._command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            try:
+                await self._command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            except VacancyError as error:
+                failed = error
         self._names.clear()
+        if failed is not None:
+            raise failed
 
     async def _create(self, name: str, template: str = "") -> None:
         database = f"{self._run}_{name}"
@@ -80,7 +87,7 @@ class Copies:
         await self._command(f'CREATE DATABASE "{database}"{of}')
 
     def _url_of(self, name: str) -> str:
-        return urlunsplit(urlsplit(self._url)._replace(path=f"/{self._run}_{name}"))
+        return _joined(urlsplit(self._url)._replace(path=f"/{self._run}_{name}"))
 
     async def _command(self, sql: str) -> None:
         try:
@@ -184,6 +191,26 @@ def _copy_file(source: Path, target: Path) -> None:
         origin.close()
 
 
+def _joined(parts: SplitResult) -> str:
+    """As `urlunsplit`, which leaves out the slashes before a host that is not there."""
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"
+
+
+def _without_password(url: str) -> tuple[str, str | None]:
+    """The URL for a command line, which everybody on the machine may read, and the password."""
+    parts = urlsplit(url)
+    account, at, place = parts.netloc.rpartition("@")
+    user, colon, password = account.partition(":")
+    asked = parse_qsl(parts.query, keep_blank_values=True)
+    given = [value for name, value in asked if name == "password"]
+    query = urlencode([(name, value) for name, value in asked if name != "password"])
+    bare = _joined(parts._replace(netloc=f"{user}{at}{place}", query=query))
+    if given:
+        return bare, given[-1]
+    return bare, unquote(password) if colon else None
+
+
 async def _dump(source: str, target: str) -> None:
     for program in ("pg_dump", "pg_restore"):
         if shutil.which(program) is None:
@@ -192,15 +219,18 @@ async def _dump(source: str, target: str) -> None:
                 f"A PostgreSQL in use is copied by {program}, which is not on PATH.",
                 hint="Install PostgreSQL's client programs, or have a database made to measure in.",
             )
+    source, password = _without_password(source)
+    target, _ = _without_password(target)
+    environ = {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
     reading, writing = os.pipe()
     dump = await asyncio.create_subprocess_exec(
         "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--dbname={source}",
-        stdout=writing, stderr=asyncio.subprocess.PIPE,
+        stdout=writing, stderr=asyncio.subprocess.PIPE, env=environ,
     )  # fmt: skip
     os.close(writing)
     restore = await asyncio.create_subprocess_exec(
         "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={target}",
-        stdin=reading, stderr=asyncio.subprocess.PIPE,
+        stdin=reading, stderr=asyncio.subprocess.PIPE, env=environ,
     )  # fmt: skip
     os.close(reading)
     try:
