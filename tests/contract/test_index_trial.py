@@ -20,9 +20,10 @@ from vacancy.errors import Internal
 from vacancy.hotel.declared import declared_indexes
 from vacancy.hotel.migrating import migrate_database
 from vacancy.hotel.sizes import SIZES
+from vacancy.perf.indexes.open_trial import open_trial
 from vacancy.perf.indexes.postgres_trial import open_postgres_trial
 from vacancy.perf.indexes.read_workload import read_query_file
-from vacancy.perf.indexes.trial import Change, IndexMade, Look, Planned, made_from, open_trial
+from vacancy.perf.indexes.trial import Change, IndexMade, Look, Planned, made_from
 from vacancy.perf.indexes.workload import Question, Workload, workload_of_statements
 
 BY_USER = "bookings.get_user_bookings_with_room_type"

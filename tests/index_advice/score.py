@@ -27,7 +27,8 @@ from vacancy.hotel.migrating import migrate_database
 from vacancy.hotel.sizes import SIZES
 from vacancy.perf.indexes.check import check_indexes
 from vacancy.perf.indexes.finding import IndexFinding
-from vacancy.perf.indexes.trial import IndexMade, open_trial
+from vacancy.perf.indexes.open_trial import open_trial
+from vacancy.perf.indexes.trial import IndexMade
 from vacancy.perf.indexes.workload import Workload, workload_of_statements
 
 OURS_CHANGED = frozenset({"idempotency_keys", "change_log"})

@@ -11,6 +11,7 @@ from vacancy.db.plan import Sizes
 from vacancy.perf.indexes.facts import Facts
 from vacancy.perf.indexes.finding import IndexFinding, IndexReport
 from vacancy.perf.indexes.open_rules import open_findings, unneeded_notes
+from vacancy.perf.indexes.open_trial import open_trial
 from vacancy.perf.indexes.read_facts import read_facts
 from vacancy.perf.indexes.standing import standing_findings
 from vacancy.perf.indexes.trial import (
@@ -20,7 +21,6 @@ from vacancy.perf.indexes.trial import (
     Look,
     Trial,
     made_from,
-    open_trial,
 )
 from vacancy.perf.indexes.workload import NO_WORKLOAD, Workload
 from vacancy.perf.indexes.workload_rules import (

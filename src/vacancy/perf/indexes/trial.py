@@ -3,15 +3,13 @@ statement planned again. The database itself is never changed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 from vacancy.db.catalog import Catalog, Index, Table
-from vacancy.db.connect import engine_of, sqlite_path
-from vacancy.db.plan import Plan, Sizes
+from vacancy.db.plan import Plan
 from vacancy.db.statement import Engine
 from vacancy.perf.indexes.workload import Question
 
@@ -168,24 +166,6 @@ class Trial(Protocol):
     async def look(self, questions: Sequence[Question], change: Change = NOTHING) -> Look:
         """Makes the change on the copy, plans everything, and undoes it."""
         ...
-
-
-@asynccontextmanager
-async def open_trial(url: str, sizes: Sizes | None) -> AsyncIterator[Trial]:
-    """A copy of the schema of the URL's database. Plans are made for tables of the sizes; where
-    none are given, for the statistics of the database.
-
-    Raises `Missing` DATABASE_MISSING, and what connecting raises.
-    """
-    if engine_of(url) == "sqlite":
-        from vacancy.perf.indexes.sqlite_trial import SqliteTrial
-
-        yield SqliteTrial.of_file(sqlite_path(url), sizes)
-    else:
-        from vacancy.perf.indexes.postgres_trial import open_postgres_trial
-
-        async with open_postgres_trial(url, sizes) as trial:
-            yield trial
 
 
 def made_from(engine: Engine, table: Table, index: Index) -> IndexMade:
