@@ -25,8 +25,8 @@ Given: TypeAlias = Mapping[str, Any] | Sequence[Sequence[Any]]
 
 NEVER_NS = 1 << 62
 """As `Trace.slow_ns`: nothing is slow."""
-_NOTED_MOST = 2 * 2_048
-"""Rows and duration of so many runs of a statement, before they are summed up."""
+_NOTED_MOST = 3 * 2_048
+"""Name, rows and duration of so many statements, before they are summed up."""
 
 
 class StatementStats(msgspec.Struct):
@@ -37,6 +37,13 @@ class StatementStats(msgspec.Struct):
     errors: int = 0
     total_ns: int = 0
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * BUCKETS)
+
+    def sum_up(self, rows: list[int], durations_ns: list[int]) -> None:
+        """Adds several runs."""
+        self.calls += len(rows)
+        self.rows += sum(rows)
+        self.total_ns += sum(durations_ns)
+        add_durations(self.buckets, durations_ns)
 
 
 class SlowStatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +66,7 @@ class Trace:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._statements: defaultdict[str, StatementStats] = defaultdict(StatementStats)
-        self._noted: defaultdict[str, list[int]] = defaultdict(list)
+        self._noted: list[Any] = []
         self._summing = threading.Lock()
         self.slow_ns = NEVER_NS
         """What takes longer is told to all of `on_slow`."""
@@ -71,10 +78,10 @@ class Trace:
         """Counts one that was answered."""
         # One append, in one step for all threads: what stands behind every statement finds the
         # processor's caches cold, and many are summed up faster than each by itself.
-        noted = self._noted[statement.name]
-        noted += (rows, duration_ns)
+        noted = self._noted
+        noted += (statement.name, rows, duration_ns)
         if len(noted) >= _NOTED_MOST:
-            self._sum_up(statement.name)
+            self._sum_up()
         if duration_ns > self.slow_ns:
             self._tell([(statement, given)], rows, duration_ns, failed=False)
 
@@ -85,34 +92,37 @@ class Trace:
         share_ns = duration_ns // len(changes)
         rows = 0
         for statement, given in changes:
-            noted = self._noted[statement.name]
-            noted += (len(given), share_ns)
-            if len(noted) >= _NOTED_MOST:
-                self._sum_up(statement.name)
+            self._noted += (statement.name, len(given), share_ns)
             rows += len(given)
+        if len(self._noted) >= _NOTED_MOST:
+            self._sum_up()
         if duration_ns > self.slow_ns:
             self._tell(changes, rows, duration_ns, failed=False)
 
     @property
     def statements(self) -> defaultdict[str, StatementStats]:
         """The record of each statement, by name, as of now."""
-        for name in tuple(self._noted):
-            self._sum_up(name)
+        self._sum_up()
         return self._statements
 
-    def _sum_up(self, name: str) -> None:
+    def _sum_up(self) -> None:
         with self._summing:
-            noted = self._noted[name]
+            noted = self._noted
             part = noted[:]
-            if not part:
-                return
             del noted[: len(part)]  # who adds meanwhile adds behind it
-            durations_ns = part[1::2]
-            stats = self._statements[name]
-            stats.calls += len(durations_ns)
-            stats.rows += sum(part[::2])
-            stats.total_ns += sum(durations_ns)
-            add_durations(stats.buckets, durations_ns)
+            names, rows, durations_ns = part[::3], part[1::3], part[2::3]
+            if names and names.count(names[0]) == len(names):  # as where one question is asked
+                self._statements[names[0]].sum_up(rows, durations_ns)
+                return
+            by_name: dict[str, tuple[list[int], list[int]]] = {}
+            for name, count, duration_ns in zip(names, rows, durations_ns, strict=True):
+                of_one = by_name.get(name)
+                if of_one is None:
+                    of_one = by_name[name] = ([], [])
+                of_one[0].append(count)
+                of_one[1].append(duration_ns)
+            for name, (all_rows, all_ns) in by_name.items():
+                self._statements[name].sum_up(all_rows, all_ns)
 
     def fail(self, changes: Sequence[tuple[AnyStatement, Given]], duration_ns: int) -> None:
         """Counts what the database has refused, or has not answered in time."""
