@@ -231,6 +231,8 @@ def test_told_to_end_it_takes_away_what_it_has_made(
             *("--database-url", database_url),
         ],
         env=clean_environment(TMPDIR=str(folder)), cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        # What nohup has started would have it ignored, as the command rightly does then.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:

@@ -7,8 +7,10 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http.client import InvalidURL
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -26,7 +28,8 @@ from vacancy.db.trace import SlowStatement
 from vacancy.errors import Misconfigured
 from vacancy.hotel.queries import list_properties
 from vacancy.perf import alerts as perf_alerts
-from vacancy.perf.alerts import QUIET_S, Alerts, command_hook, url_hook
+from vacancy.perf.alerts import QUEUED, QUIET_AFTER_FAILURE_S, QUIET_S, Alerts, HookFailed
+from vacancy.perf.hooks import command_hook, url_hook
 from vacancy.web.alerting import ENOUGH_LOOKUPS, HitRate, alerting, hooks_of, tell_slow
 from vacancy.web.logs import masked
 
@@ -51,6 +54,13 @@ def until_told(path: Path, number: int) -> list[dict[str, Any]]:
     return found
 
 
+def until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Clock:
     """Seconds that pass when they are told to."""
 
@@ -68,6 +78,7 @@ class Heard(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: list[bytes] = []
         self.kinds: list[str | None] = []
+        self.keys: list[str | None] = []
         self.paths: list[str] = []
 
     @property
@@ -82,8 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers["content-length"])
         self.server.bodies.append(self.rfile.read(length))
         self.server.kinds.append(self.headers["content-type"])
+        self.server.keys.append(self.headers["authorization"])
         self.server.paths.append(self.path)
-        status = 302 if self.path == "/moved" else 500 if self.path == "/broken" else 204
+        status = 302 if self.path == "/moved" else 500 if self.path.startswith("/broken") else 204
         self.send_response(status)
         self.send_header("Location", "/elsewhere")
         self.end_headers()
@@ -165,7 +177,7 @@ def test_a_hook_that_hangs_is_left_and_ended_at_the_end(
     path = tmp_path / "told.jsonl"
     alerts = Alerts([command_hook([sys.executable, "-c", hangs]), command_hook(appending(path))])
     before = time.monotonic()
-    for number in range(perf_alerts.QUEUED + 50):
+    for number in range(QUEUED + 50):
         alerts.tell("SLOW_STATEMENT", f"s{number}", "slow")
     assert time.monotonic() - before < 1.0
     while not started.exists():
@@ -176,7 +188,7 @@ def test_a_hook_that_hangs_is_left_and_ended_at_the_end(
     alerts.close(2.0)
     assert time.monotonic() - before < 2.5
     record = alerts.record
-    assert record.dropped + record.delivered + record.failed == perf_alerts.QUEUED + 50
+    assert record.dropped + record.delivered + record.failed == QUEUED + 50
     assert "alerts were not delivered before the end" in caplog.text
 
 
@@ -214,7 +226,119 @@ def test_a_webhook_is_posted_json_and_not_led_elsewhere(
         assert heard.paths == ["/here", "/moved", "/broken"]
         assert heard.kinds == ["application/json"] * 3
         assert json.loads(heard.bodies[0])["sentence"] == "low /here"
-    assert "302" in caplog.text
+    assert "the webhook at 127.0.0.1 answered 302" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "pair"),
+    [
+        ("bot:s3cr!t@", "bot:s3cr!t"),
+        ("bot:s3%2Fcr%40t@", "bot:s3/cr@t"),
+        ("s3cret@", "s3cret:"),
+        ("b:o:t@x@", "b:o:t@x"),
+    ],
+)
+def test_a_password_in_the_address_becomes_a_header(
+    userinfo: str, pair: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with a_webhook() as heard:
+        for where in ("/here", "/broken/s3cret"):
+            url = heard.url.replace("://", f"://{userinfo}") + where
+            alerts = Alerts(hooks_of(Settings(alert_url=url)))
+            alerts.tell("HIT_RATE_LOW", "cache", "low")
+            alerts.close(WAIT_S)
+        assert heard.paths == ["/here", "/broken/s3cret"]
+    assert heard.keys == [f"Basic {b64encode(pair.encode()).decode()}"] * 2
+    assert "answered 500" in caplog.text
+    assert "s3" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("at https://x/s3cret"), InvalidURL("port: 's3cret@host'")]
+)
+def test_what_an_error_quotes_is_not_logged(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(line: bytes, ending: Event) -> None:
+        raise error
+
+    alerts = Alerts([fails])
+    alerts.tell("HIT_RATE_LOW", "cache", "low")
+    alerts.close(WAIT_S)
+    assert type(error).__name__ in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_what_was_dropped_is_told_again_at_once() -> None:
+    clock, held, seen = Clock(), Event(), _Seen()
+
+    def waits(line: bytes, ending: Event) -> None:
+        held.wait(WAIT_S)
+        seen(line, ending)
+
+    alerts = Alerts([waits], clock=clock)
+    for _ in range(3):
+        alerts.tell("N_PLUS_ONE", "GET /a", "again")  # the first is delivered, two are kept back
+    until(alerts._queue.empty)
+    clock.now_s += QUIET_S
+    for number in range(QUEUED):
+        alerts.tell("SLOW_STATEMENT", f"s{number}", "slow")
+    alerts.tell("N_PLUS_ONE", "GET /a", "finds the queue full")
+    alerts.tell("N_PLUS_ONE", "GET /new", "finds the queue full")
+    assert alerts.record.dropped == 2
+    held.set()
+    seen.wait_for(1 + QUEUED)
+    for subject in ("GET /a", "GET /new"):
+        alerts.tell("N_PLUS_ONE", subject, "finds a place")
+    found = seen.wait_for(1 + QUEUED + 2)
+    alerts.close()
+    assert [(one["subject"], one["suppressed"]) for one in found[-2:]] == [
+        *(("GET /a", 2), ("GET /new", 0))
+    ]
+    assert (alerts.record.dropped, alerts.record.suppressed) == (2, 2)
+
+
+def test_what_nobody_heard_is_told_again_soon() -> None:
+    clock, seen, broken = Clock(), _Seen(), True
+
+    def may_fail(line: bytes, ending: Event) -> None:
+        if broken:
+            raise HookFailed("not now")
+        seen(line, ending)
+
+    alerts = Alerts([may_fail], clock=clock)
+    alerts.tell("N_PLUS_ONE", "vac_key1", "again")
+    until(lambda: alerts.record.failed == 1)
+    clock.now_s += QUIET_AFTER_FAILURE_S - 1
+    alerts.tell("N_PLUS_ONE", "vac_key1", "kept back")
+    clock.now_s += 1
+    alerts.tell("N_PLUS_ONE", "vac_key1", "fails again")
+    until(lambda: alerts.record.failed == 2)
+    broken = False
+    clock.now_s += QUIET_AFTER_FAILURE_S
+    alerts.tell("N_PLUS_ONE", "vac_key1", "heard at last")
+    (alert,) = seen.wait_for(1)
+    until(lambda: alerts.record.delivered == 1)
+    clock.now_s += QUIET_S - 1
+    alerts.tell("N_PLUS_ONE", "vac_key1", "kept back")
+    alerts.close()
+    assert (alert["sentence"], alert["suppressed"]) == ("heard at last", 1)
+    assert len(seen.lines) == 1
+
+
+def test_a_broken_hook_does_not_make_the_other_a_nag() -> None:
+    def fails(line: bytes, ending: Event) -> None:
+        raise HookFailed("never")
+
+    clock, seen = Clock(), _Seen()
+    alerts = Alerts([fails, seen], clock=clock)
+    alerts.tell("N_PLUS_ONE", "GET /a", "again")
+    until(lambda: alerts.record.failed == 1)
+    clock.now_s += QUIET_S - 1
+    alerts.tell("N_PLUS_ONE", "GET /a", "kept back")
+    alerts.close()
+    assert len(seen.lines) == 1
 
 
 def test_the_hit_rate_is_judged_over_enough_lookups(tmp_path: Path) -> None:
@@ -300,11 +424,31 @@ def test_a_server_tells_and_answers_without_waiting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"alert_url": "ftp://x/y"}, {"alert_url": "nothing"}, {"alert_command": "a 'b"}]
+    "wrong",
+    [
+        {"alert_url": "ftp://x/y"},
+        {"alert_url": "nothing"},
+        {"alert_url": "http://:80/s3cret"},
+        {"alert_url": "http://localhost:s3cret/hook"},
+        {"alert_url": "http://bot:s3cret/x@localhost/hook"},
+        {"alert_url": "http://localhost:0/s3cret"},
+        {"alert_url": "http://localhost:65536/s3cret"},
+        {"alert_url": "http://[s3cret/hook"},
+        {"alert_url": "http://localhost/a s3cret"},
+        {"alert_url": " http://localhost/s3cret"},
+        {"alert_url": "http://localhost/a\ns3cret"},
+        {"alert_url": "http://localhost/a\x7fs3cret"},
+        {"alert_url": "http://localhost/\xe4/s3cret"},
+        {"alert_command": "s3cret 'b"},
+        {"alert_command": " "},
+        {"alert_command": "'' s3cret"},
+    ],
 )
 def test_a_hook_that_cannot_be_is_refused_at_the_start(wrong: dict[str, str]) -> None:
-    with pytest.raises(Misconfigured, match="SETTING_INVALID"):
+    with pytest.raises(Misconfigured, match="SETTING_INVALID") as refused:
         hooks_of(Settings(**wrong))  # type: ignore[arg-type]
+    assert next(iter(wrong)) in str(refused.value)
+    assert "s3cret" not in f"{refused.value} {refused.value.hint}"
 
 
 def test_without_hooks_nothing_listens(tmp_path: Path) -> None:

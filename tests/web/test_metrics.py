@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,11 +24,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.commands import vacancy
 from tests.web.desk import Server, a_desk, a_server, new_key
 from vacancy import __version__
-from vacancy.web.figures import Figures, Worker, figures_of, total_of
-from vacancy.web.figures_seen import Seen, follow, remember
-from vacancy.web.route_record import RouteRecords
+from vacancy.config import Settings
+from vacancy.web import figures_seen, metrics, metrics_text
+from vacancy.web.ask_workers import Answered, Silent
+from vacancy.web.figures import Collected, Figures, Worker, figures_of
+from vacancy.web.figures_seen import Memory
+from vacancy.web.metrics import SHARED_S, Shared, collected_of
+from vacancy.web.run_folder import make_run_folder, take_place
 
 WAIT_S = 30.0
+OTHER = 999_999_001
+"""The number of a worker that is no process."""
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "live-figures.md").read_text()
 ASKED = "/v1/properties/alpine/availability"
 ROUTE = "/v1/properties/{code}/availability"
@@ -250,7 +259,81 @@ def _first_answer(server: Server) -> str:
     return asyncio.run(story())
 
 
-def test_what_is_remembered_follows_the_workers(tmp_path: Path) -> None:
+def test_those_who_scrape_at_the_same_time_share_one_answer() -> None:
+    async def story() -> None:
+        now, made, go = [0.0], [0], asyncio.Event()
+
+        async def make() -> bytes:
+            made[0] += 1
+            mine = made[0]
+            await go.wait()
+            if mine == 3:
+                raise OSError("no luck")
+            return b"%d" % mine
+
+        async def ask() -> asyncio.Task[bytes]:
+            task = asyncio.create_task(shared.get(make))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return task
+
+        shared = Shared(lambda: now[0])
+        first, second = await ask(), await ask()
+        now[0] = SHARED_S + 0.1
+        late = await ask()  # what was begun so long ago is not for this one
+        first.cancel()  # and takes the answer from nobody else
+        go.set()
+        assert (await second, await late) == (b"1", b"2")
+        go.clear()
+        # What was ready before asking is of the past: whoever asked for it may have booked since.
+        failing = [await ask(), await ask()]
+        go.set()
+        failed = await asyncio.gather(*failing, return_exceptions=True)
+        assert [type(one) for one in failed] == [OSError, OSError]
+        assert await shared.get(make) == b"4"
+
+    asyncio.run(story())
+
+
+def test_a_scrape_does_not_stop_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Summing and writing the text are in a thread, once for all who scrape at the same time."""
+    threads: list[str] = []
+
+    def noting(name: str, module: Any) -> None:
+        real = getattr(module, name)
+
+        def noted(*given: Any) -> Any:
+            threads.append(f"{name} {threading.current_thread() is threading.main_thread()}")
+            return real(*given)
+
+        monkeypatch.setattr(module, name, noted)
+
+    noting("total_of", metrics)
+    noting("metrics_text", metrics_text)
+
+    async def story() -> None:
+        data = str(tmp_path / "data")
+        async with a_desk(f"sqlite:///{tmp_path / 'v.db'}", metrics="open", data_dir=data) as desk:
+            answers = await asyncio.gather(*(desk.client.get("/metrics") for _ in range(5)))
+            assert [answer.status_code for answer in answers] == [200] * 5
+            assert len({answer.text for answer in answers}) == 1
+
+    asyncio.run(story())
+    assert threads == ["total_of False"] * 2 + ["metrics_text False"]
+
+
+def test_the_sums_stay_where_nothing_can_be_written_and_nobody_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the server does not seem to have begun when the oldest worker says nothing for once."""
+    settings = Settings(env="test", data_dir=str(tmp_path), workers=2)
+    folder = make_run_folder(str(tmp_path))
+    place = take_place(folder, OTHER)
+    assert place is not None
+    memory = Memory()
+
     async def story() -> Figures:
         async with a_desk(f"sqlite:///{tmp_path / 'v.db'}") as desk:
             await desk.client.get("/health/live")
@@ -261,34 +344,38 @@ def test_what_is_remembered_follows_the_workers(tmp_path: Path) -> None:
             )
 
     ours = asyncio.run(story())
+    other = msgspec.structs.replace(ours, pid=OTHER, began_ms=ours.began_ms - 5_000)
 
-    def worker(pid: int, age_ms: int, calls: int) -> Figures:
-        records = RouteRecords()
-        for _ in range(calls):
-            records.of("GET /x").add(200, 0, 5)
-        changed = {"pid": pid, "age_ms": age_ms, "began_ms": 1, "routes": list(records.all())}
-        return Figures(
-            **{name: getattr(ours, name) for name in Figures.__struct_fields__} | changed
-        )
+    def collected(*others: Answered[Figures] | Silent) -> Collected:
+        return collected_of(msgspec.json.encode(ours), others, settings, memory)
 
-    def calls(seen: Seen) -> int:
-        total = total_of(seen.counted())
-        return sum(route.calls for route in total.routes if route.route == "GET /x")
+    def calls(found: Collected) -> int:
+        return sum(route.calls for route in found.counts.routes)
 
-    first = remember(tmp_path, [worker(1, 10, 3), worker(2, 10, 4)], ())
-    assert calls(first) == 7
-    # Who collected earlier and tells later does not turn a count back.
-    assert calls(remember(tmp_path, [worker(1, 5, 2), worker(2, 10, 4)], ())) == 7
-    # One is gone; another is there in its place.
-    assert calls(remember(tmp_path, [worker(2, 20, 5), worker(3, 1, 1)], ())) == 9
-    # One says nothing for once.
-    assert calls(remember(tmp_path, [worker(3, 9, 2)], (2,))) == 10
-    # Nobody of before is there: another server.
-    assert calls(remember(tmp_path, [worker(7, 1, 1)], ())) == 1
-    assert oct((tmp_path / "figures.json").stat().st_mode & 0o777) == oct(0o600)
-    (tmp_path / "figures.json").write_text("no figures")
-    assert calls(remember(tmp_path, [worker(7, 2, 2)], ())) == 2
-    assert follow(Seen(), [worker(1, 1, 1)], ()).departed is None
+    both = collected(Answered(pid=OTHER, uptime_s=1.0, answer=other))
+    assert (both.workers, both.workers_silent, both.began_ms) == (2, 0, other.began_ms)
+    silent = collected(Silent(pid=OTHER, why="no answer within 2 s"))
+    assert (silent.workers, silent.workers_silent) == (1, 1)
+    assert calls(silent) == calls(both) == 2 * sum(route.calls for route in ours.routes) > 0
+    assert silent.began_ms == other.began_ms
+    assert silent.sizes.began_ms == ours.began_ms
+    began = "vacancy_start_time_seconds"
+    shown = samples(metrics_text.metrics_text(silent).decode())
+    assert value(shown, began) == other.began_ms / 1_000
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(figures_seen, "_write", full)
+    (folder / figures_seen.FILE).write_bytes(b"")
+    for _ in range(2):
+        found = collected()
+        assert (calls(found), found.began_ms) == (calls(both), other.began_ms)
+    assert "cannot be remembered" in caplog.text
+    assert "cannot be asked" not in caplog.text
+    place.leave()
+    found = collected()
+    assert (calls(found), found.began_ms) == (calls(both), ours.began_ms)
 
 
 def test_the_page_lists_every_metric_and_no_other(tmp_path: Path) -> None:

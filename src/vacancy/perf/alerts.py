@@ -1,4 +1,4 @@
-"""Tells the operator's own program what should not be: a command, a webhook, or both.
+"""Tells the operator's own program what should not be: by a command, a webhook, or both.
 
 Whoever has something to tell never waits. One thread delivers, one alert after the other; when too
 many wait, the newest is dropped and counted.
@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from http.client import HTTPMessage
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
-from typing import IO, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -25,13 +21,12 @@ Kind = Literal["SLOW_STATEMENT", "HIT_RATE_LOW", "N_PLUS_ONE", "STATEMENT_BUDGET
 
 QUIET_S = 600.0
 """Of one kind about one subject there is no more than one alert in this time."""
+QUIET_AFTER_FAILURE_S = 30.0
+"""The same, where no hook took the last one: nobody has heard of it."""
 QUEUED = 100
 _SUBJECTS = 1_000
-HOOK_S = 10.0
-"""How long a command or a webhook may take."""
 CLOSE_S = 2.0
 """How long the end may wait for what is still to be delivered."""
-_LOOK_EVERY_S = 0.05
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -64,10 +59,19 @@ class AlertRecord(msgspec.Struct, kw_only=True):
     """The queue was full, or no time at the end."""
 
 
+class HookFailed(Exception):
+    """A hook did not do its work. The text is for the log and holds no secrets."""
+
+
 class Hook(Protocol):
-    """Delivers one alert, encoded. It gives up when `ending` is set. What it raises is logged."""
+    """Delivers one alert, encoded. It gives up when `ending` is set. Of what it raises the log gets
+    the text of a `HookFailed`, and of all else the type alone."""
 
     def __call__(self, line: bytes, ending: Event) -> None: ...
+
+
+_Key = tuple[str, str]
+"""The kind and the subject, as told: a mask might make two of them one."""
 
 
 class Alerts:
@@ -88,8 +92,8 @@ class Alerts:
         self._mask = mask
         self._clock = clock
         self._now = now
-        self._queue: Queue[Alert | None] = Queue(QUEUED)
-        self._quiet: dict[tuple[str, str], tuple[float, int]] = {}
+        self._queue: Queue[tuple[_Key, Alert] | None] = Queue(QUEUED)
+        self._quiet: dict[_Key, tuple[float, int]] = {}
         self._lock = Lock()  # guards the record and who is quiet; nothing waits inside
         self._ending = Event()
         self._thread: Thread | None = None
@@ -105,8 +109,11 @@ class Alerts:
     ) -> None:
         """Takes on an alert, unless there was one about the same just now. Returns at once."""
         with self._lock:
-            suppressed = self._suppressed(kind, subject)
-            if suppressed is None:
+            now, key = self._clock(), (kind, subject)
+            until, suppressed = self._quiet.get(key, (now, 0))
+            if now < until:
+                self._quiet[key] = (until, suppressed + 1)
+                self.record.suppressed += 1
                 return
             alert = Alert(
                 kind=kind,
@@ -119,26 +126,17 @@ class Alerts:
                 details={name: self._masked(value) for name, value in (details or {}).items()},
             )
             try:
-                self._queue.put_nowait(alert)
+                self._queue.put_nowait((key, alert))
             except Full:
+                # Nobody is told, so nobody is quiet: the next one may find a place.
                 self.record.dropped += 1
                 return
+            if key not in self._quiet and len(self._quiet) >= _SUBJECTS:
+                del self._quiet[min(self._quiet, key=lambda known: self._quiet[known][0])]
+            self._quiet[key] = (now + QUIET_S, 0)
             if self._thread is None:
                 self._thread = Thread(target=self._deliver_all, name="alerts", daemon=True)
                 self._thread.start()
-
-    def _suppressed(self, kind: str, subject: str) -> int | None:
-        """How many were kept back since the last one about this; None where this is one more."""
-        now, key = self._clock(), (kind, subject)
-        until, suppressed = self._quiet.get(key, (now, 0))
-        if now < until:
-            self._quiet[key] = (until, suppressed + 1)
-            self.record.suppressed += 1
-            return None
-        if key not in self._quiet and len(self._quiet) >= _SUBJECTS:
-            del self._quiet[min(self._quiet, key=lambda known: self._quiet[known][0])]
-        self._quiet[key] = (now + QUIET_S, 0)
-        return suppressed
 
     def _masked(self, value: object) -> object:
         return self._mask(value) if isinstance(value, str) else value
@@ -170,95 +168,28 @@ class Alerts:
 
     def _deliver_all(self) -> None:
         while not self._ending.is_set():
-            alert = self._queue.get()
-            if alert is None:
+            waiting = self._queue.get()
+            if waiting is None:
                 return
-            self._deliver(alert)
+            self._deliver(*waiting)
 
-    def _deliver(self, alert: Alert) -> None:
+    def _deliver(self, key: _Key, alert: Alert) -> None:
         line = _encode(alert) + b"\n"
-        failed = False
+        failed = 0
         for hook in self._hooks:
             try:
                 hook(line, self._ending)
             except Exception as error:  # noqa: BLE001 - one that fails does not stop the others
-                failed = True
-                _log.warning("an alert (%s) was not delivered: %s", alert.kind, error)
+                failed += 1
+                why = str(error) if isinstance(error, HookFailed) else type(error).__name__
+                _log.warning("an alert (%s) was not delivered: %s", alert.kind, why)
         with self._lock:
-            if failed:
-                self.record.failed += 1
-            else:
+            if not failed:
                 self.record.delivered += 1
-
-
-# -- hooks
-
-
-class HookFailed(Exception):
-    """A hook that was there and did not do its work."""
-
-
-def command_hook(arguments: Sequence[str], *, wait_s: float = HOOK_S) -> Hook:
-    """Runs a program with the alert on its stdin, without a shell. What it prints goes nowhere."""
-
-    def run(line: bytes, ending: Event) -> None:
-        with subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # what it has started ends with it
-        ) as process:
-            try:
-                _wait(process, line, ending, time.monotonic() + wait_s)
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-        if process.returncode:
-            raise HookFailed(f"the command {arguments[0]} ended with {process.returncode}")
-
-    def _wait(
-        process: subprocess.Popen[bytes], line: bytes, ending: Event, deadline: float
-    ) -> None:
-        given: bytes | None = line
-        while True:
-            try:
-                process.communicate(given, timeout=_LOOK_EVERY_S)
                 return
-            except subprocess.TimeoutExpired:
-                given = None
-            if ending.is_set():
-                raise HookFailed(f"the server ends; the command {arguments[0]} was stopped")
-            if time.monotonic() > deadline:
-                raise HookFailed(f"the command {arguments[0]} took over {wait_s:g} s")
-
-    return run
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Another address is not the one that the operator has named."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> None:
-        return None
-
-
-def url_hook(url: str, *, wait_s: float = HOOK_S) -> Hook:
-    """Posts the alert as JSON; anything but a 2xx is a failure. Redirects are not followed."""
-    opener = urllib.request.build_opener(_NoRedirects)
-
-    def post(line: bytes, ending: Event) -> None:
-        request = urllib.request.Request(  # noqa: S310 - the settings let http and https through
-            url, data=line, headers={"Content-Type": "application/json"}, method="POST"
-        )
-        with opener.open(request, timeout=wait_s) as answer:
-            answer.read(1)
-
-    return post
+            self.record.failed += 1
+            # Where one hook took it, it was heard: the one that is broken does not make it a nag.
+            if failed == len(self._hooks) and key in self._quiet:
+                until, suppressed = self._quiet[key]
+                soon = self._clock() + QUIET_AFTER_FAILURE_S
+                self._quiet[key] = (min(until, soon), suppressed + alert.suppressed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from vacancy.bootstrap import House
 from vacancy.cache.query_cache import QueryCache
@@ -15,7 +16,8 @@ from vacancy.contracts.guard import LISTENERS, Exceeded
 from vacancy.db.gate import request_id_now
 from vacancy.db.trace import SlowStatement
 from vacancy.errors import Misconfigured
-from vacancy.perf.alerts import AlertRecord, Alerts, Hook, command_hook, url_hook
+from vacancy.perf.alerts import AlertRecord, Alerts, Hook
+from vacancy.perf.hooks import command_hook, url_hook
 from vacancy.web.logs import masked
 
 LOOK_EVERY_S = 60.0
@@ -27,24 +29,64 @@ def hooks_of(settings: Settings) -> list[Hook]:
     """The hooks that are set. Raises `Misconfigured` SETTING_INVALID."""
     hooks: list[Hook] = []
     if settings.alert_command:
-        try:
-            hooks.append(command_hook(shlex.split(settings.alert_command)))
-        except ValueError as error:
-            raise Misconfigured(
-                "SETTING_INVALID",
-                f"alert_command cannot be read: {error}.",
-                hint="Write a program and its arguments as in a shell; none runs it.",
-            ) from None
+        hooks.append(_command(settings.alert_command))
     if settings.alert_url:
-        parts = urlsplit(settings.alert_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misconfigured(
-                "SETTING_INVALID",
-                "alert_url is no address of the web.",
-                hint="Give one that begins with http:// or https://.",
-            )
-        hooks.append(url_hook(settings.alert_url))
+        hooks.append(_webhook(settings.alert_url))
     return hooks
+
+
+def _command(command: str) -> Hook:
+    # What is wrong is told without the text: a command may hold a key.
+    try:
+        arguments = shlex.split(command)
+        wrong = "" if arguments and arguments[0] else "it names no program"
+    except ValueError as error:
+        arguments, wrong = [], str(error)
+    if wrong:
+        raise Misconfigured(
+            "SETTING_INVALID",
+            f"alert_command cannot be read: {wrong}.",
+            hint="Write a program and its arguments as in a shell; none runs it.",
+        )
+    return command_hook(arguments)
+
+
+def _webhook(url: str) -> Hook:
+    """A user and a password before the host become a header: as a part of the address, they would
+    be looked up as one of the host."""
+    # First the characters, for urlsplit takes some of them out. No address is sent with these.
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise _no_address(
+            "alert_url contains a blank, a control character or a letter that is not ASCII.",
+            "Percent-encode it, such as %20 for a blank; in a host, use its xn-- form.",
+        )
+    try:
+        parts = urlsplit(url)
+        numbered = parts.port != 0
+    except ValueError:
+        # Its text would quote what stands behind the last colon: it may be of the password.
+        numbered = False
+    if not numbered:
+        raise _no_address(
+            "The host or the port of alert_url cannot be read.",
+            "A port is a number from 1 to 65535. In a user or a password, write / as %2F,"
+            " ? as %3F, # as %23 and @ as %40.",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _no_address(
+            "alert_url is no address of the web.", "Give one that begins with http:// or https://."
+        )
+    userinfo, _, host = parts.netloc.rpartition("@")
+    headers = {}
+    if userinfo:
+        user, _, password = userinfo.partition(":")
+        pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+        headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+    return url_hook(parts._replace(netloc=host).geturl(), headers=headers)
+
+
+def _no_address(sentence: str, hint: str) -> Misconfigured:
+    return Misconfigured("SETTING_INVALID", sentence, hint=hint)
 
 
 @asynccontextmanager

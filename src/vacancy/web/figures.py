@@ -54,6 +54,8 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 
     counts: Figures
     sizes: Figures
+    began_ms: int
+    """Since 1970: when the first of those that live began, also where it did not answer."""
     workers: int
     workers_silent: int
 

@@ -13,17 +13,39 @@ import msgspec
 from vacancy.db.connect import without_passwords
 from vacancy.db.gate import request_id_now
 
+_QUOTE = r"\\{0,9}['\"]"
+_TO_QUOTE = r"(?:(?!(?P=quote))(?:\\+.|[^\\\r\n]))*+"
+"""Up to the quote that the value began with, be it escaped or not; without one, to the end of the
+line."""
+
 MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"vac_[A-Za-z0-9_\-]+"), "vac_***"),
+    # As a value of its own: a mapping, JSON, a pair of bytes, an argument.
+    (
+        re.compile(rf"(?i)(authorization(?:{_QUOTE})?[\s:=,\[(]+b?)(?P<quote>{_QUOTE}){_TO_QUOTE}"),
+        r"\1\g<quote>***",
+    ),
+    # As a header: to the end of its line, or of the string in which it is the first. It rather
+    # hides too much, for a scheme may have parameters, commas and quotes.
+    (
+        re.compile(rf"(?i)(?P<quote>{_QUOTE})((?:proxy-)?authorization\s*[:=][ \t]*){_TO_QUOTE}"),
+        r"\g<quote>\2***",
+    ),
+    (
+        re.compile(rf"(?i)(authorization\s*[:=][ \t]*+)(?!\*\*\*|b?{_QUOTE})[^\r\n]+"),
+        r"\1***",
+    ),
+    # In a sentence.
     (
         re.compile(
-            r"(?i)\b(authorization|bearer)(['\"]?[:\s]+['\"]?)(?!vac_\*)(?:bearer\s+)?[^\s'\",]+"
+            r"(?i)\b(authorization|bearer)(['\"]?[:\s]+['\"]?)(?![*]|vac_\*|[\[(]+b?['\"])"
+            r"(?:(?:basic|bearer|digest|negotiate|token)\s+)?[^\s'\",]+"
         ),
         r"\1\2***",
     ),
     (re.compile(r"[A-Za-z0-9._%+\-]+@(?=[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)"), "***@"),
 )
-"""Keys, Authorization headers, and whose an e-mail address is."""
+"""Keys, Authorization headers whatever their scheme, and whose an e-mail address is."""
 
 EXTRAS = (
     "request_id",

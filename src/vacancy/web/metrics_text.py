@@ -74,7 +74,7 @@ def _of_the_server(collected: Collected) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "vacancy_start_time_seconds",
         "When the first of the workers that live began, since 1970.",
-        sizes.began_ms / 1_000,
+        collected.began_ms / 1_000,
     )
 
 

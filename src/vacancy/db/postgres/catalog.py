@@ -101,8 +101,12 @@ SELECT
     i.indrelid::bigint AS table_id,
     c.relname AS name,
     ARRAY(
-        SELECT pg_get_indexdef(i.indexrelid, part, true)
+        SELECT COALESCE(a.attname::text, pg_get_indexdef(i.indexrelid, part, true))
         FROM generate_series(1, i.indnkeyatts) AS part
+        LEFT JOIN pg_attribute AS a
+            ON a.attrelid = i.indrelid
+            AND a.attnum = i.indkey[part - 1]
+            AND a.attnum > 0
         ORDER BY part
     ) AS columns,
     i.indisunique AS is_unique,

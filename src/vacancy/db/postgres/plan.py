@@ -25,7 +25,7 @@ FORCED = {
 """With nothing else to choose from, an index that can serve a statement does."""
 _QUALIFIED = re.compile(r"\b\w+\.\w+\b")
 _TEXT = re.compile(r"'(?:[^']|'')*'(?:::\w+)?")
-_WORD = re.compile(r"\b[a-z_]\w*\b")
+_WORD = re.compile(r'"((?:[^"]|"")+)"|\b([A-Za-z_]\w*)\b')
 
 
 async def explain(
@@ -90,7 +90,8 @@ def _places(catalog: Catalog) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 
 def _bound(condition: str) -> set[str]:
     """The index's own columns stand in its condition without a table before them."""
-    return set(_WORD.findall(_QUALIFIED.sub(" ", _TEXT.sub(" ", condition))))
+    words = _WORD.findall(_QUALIFIED.sub(" ", _TEXT.sub(" ", condition)))
+    return {quoted or plain for quoted, plain in words}
 
 
 def _nodes(

@@ -181,9 +181,17 @@ def _read_index(connection: apsw.Connection, index: str, unique: bool) -> Index:
     body = tokens[tokens.index("on") + 2 :]
     inside, after = _group(body, 0)
     parts = [_joined(part) for part in _split(inside)]
+    names = connection.execute(
+        "SELECT name FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno", (index,)
+    ).fetchall()
     return Index(
         name=index,
-        columns=tuple(re.sub(r"( collate \w+)?( asc| desc)?$", "", part) for part in parts),
+        columns=tuple(
+            str(name).lower()
+            if name is not None
+            else re.sub(r"( collate \w+)?( asc| desc)?$", "", part)
+            for (name,), part in zip(names, parts, strict=True)
+        ),
         unique=unique,
         predicate=_joined(body[after + 2 :]),  # without WHERE
         definition=_joined(body),

@@ -21,7 +21,7 @@ _ACCESS = re.compile(
     r"(?: USING (?P<by>AUTOMATIC|(?:PARTIAL |COVERING )*INDEX|INTEGER PRIMARY KEY|PRIMARY KEY)"
     r"(?P<rest>.*))?"
 )
-_BOUND = re.compile(r"(\w+)(?:=|<|>| IS )\?")
+_BOUND = re.compile(r"(?:\(|\bAND )((?:(?!\(| AND ).)+?)(?:=|<|>| IS )\?")
 _ALIAS = re.compile(
     r"""(?:\b(?:FROM|JOIN|UPDATE|INTO)\s+(?:main\.)?|,\s*)"?(\w+)"?(?=(?:\s+(?:AS\s+)?(\w+))?)""",
     re.IGNORECASE,
@@ -76,9 +76,11 @@ def shape_of(connection: apsw.Connection, sizes: Sizes) -> apsw.Connection:
         JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = s.tbl_name
         WHERE s.sql IS NOT NULL
             AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-            AND s.type IN ('table', 'index')
-            AND l.type = 'table' -- virtual tables make others by themselves
-        ORDER BY s.type = 'index', s.name
+            AND (
+                l.type = 'table' AND s.type IN ('table', 'index') -- a virtual one makes others
+                OR l.type = 'view' AND s.type = 'view'
+            )
+        ORDER BY s.type = 'view', s.type = 'index', s.name
         """
     ).fetchall():
         shape.execute(str(sql))
@@ -99,9 +101,9 @@ def _statistics(
         size = sizes.get(table.name)
         if size is None:
             continue
-        indexes = connection.execute(f"PRAGMA index_list({table.name})").fetchall()
+        indexes = connection.execute("SELECT * FROM pragma_index_list(?)", (table.name,)).fetchall()
         for _, name, unique, *_ in indexes:
-            names = connection.execute(f"PRAGMA index_info({name})").fetchall()
+            names = connection.execute("SELECT * FROM pragma_index_info(?)", (name,)).fetchall()
             columns = tuple(str(column) for *_, column in names)
             behind = [
                 1 if unique and end == len(columns) else size.rows_behind(columns[:end])
@@ -116,8 +118,10 @@ def _statistics(
 def _aliases(sql: str, tables: set[str]) -> dict[str, list[str]]:
     """Base tables by the name that the text gives them."""
     found: dict[str, list[str]] = {}
-    for table, alias in _ALIAS.findall(sql):
-        for name in {alias or table, table} if table in tables else ():
+    spelled = {table.lower(): table for table in tables}  # SQLite looks at no case
+    for written, alias in _ALIAS.findall(sql):
+        table = spelled.get(written.lower(), "")
+        for name in {alias or written, written} if table else ():
             known = found.setdefault(name, [])
             if table not in known:
                 known.append(table)
@@ -128,14 +132,19 @@ def _way(connection: apsw.Connection, found: re.Match[str], table: str, catalog:
     by, rest = found["by"], found["rest"] or ""
     if by is None or by == "AUTOMATIC":
         return Way(table=table)
-    bound = set(_BOUND.findall(rest.replace("ANY(", "any (")))
-    keys = (c.columns for c in catalog.table(table).constraints if c.kind == "primary key")
+    # SQLite looks at no case, and the catalogue tells an index's columns in small letters.
+    bound = {name.lower() for name in _BOUND.findall(rest.replace("ANY(", "any ("))}
+    keys = (
+        tuple(map(str.lower, c.columns))
+        for c in catalog.table(table).constraints
+        if c.kind == "primary key"
+    )
     key = next(keys, ("rowid",))
     if "PRIMARY KEY" in by:
         if by == "INTEGER PRIMARY KEY" and "rowid" in bound:
             bound = {key[0]}
         return Way(table=table, index=f"pk_{table}", columns=leading(key, bound))
-    name = rest.split()[0]
+    name = rest.partition(" (")[0].strip() or rest.strip()
     if name.startswith("sqlite_autoindex_"):
         name = _behind_autoindex(connection, name, table)
     places = homes(catalog)

@@ -159,17 +159,27 @@ def map_pages(connection: apsw.Connection) -> None:
 def open_untouched(path: Path) -> apsw.Connection:
     """Opens a file to look at it for a moment; the file, and what stands beside it, stay as they
     are. Raises what `open_connection` raises."""
-    if any(Path(f"{path}-{kind}").exists() for kind in ("wal", "journal")):
+    path = path.resolve()  # its log stands beside the file itself, not beside a link to it
+    if not _is_wal(path) or Path(f"{path}-wal").exists():
         return open_connection(path, read_only=True)
-    # Nobody has it open for writing. Read in the usual way, a file in WAL mode would be left with
-    # two files more; an immutable one is not.
+    # Nobody has it open: whoever does, has a log beside it. Read in the usual way it would be left
+    # with two files more; an immutable one is not. In the other modes a writer may have no file.
     try:
         return apsw.Connection(
-            f"{path.resolve().as_uri()}?immutable=1",
+            f"{path.as_uri()}?immutable=1",
             flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
         )
     except apsw.Error as error:
         raise translated(error, f"opening {path}") from error
+
+
+def _is_wal(path: Path) -> bool:
+    """By the format that stands in its header (https://sqlite.org/fileformat.html, 1.3.3)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:20] == b"\x02\x02"
+    except OSError:
+        return False  # opening it in the usual way says what is wrong
 
 
 def use_wal(connection: apsw.Connection) -> None:

@@ -43,6 +43,7 @@ def replaces(engine: Engine, other: IndexFacts, index: IndexFacts) -> bool:
     if index.is_unique:
         return (
             other.is_unique
+            and (index.is_deferrable or not other.is_deferrable)
             and (other.nulls_are_equal or not index.nulls_are_equal)
             and _begins(engine, other.parts, index.parts)
             and len(other.parts) == len(index.parts)

@@ -13,7 +13,7 @@ from vacancy.perf.indexes.finding import IndexFinding, IndexReport
 from vacancy.perf.indexes.open_rules import open_findings, unneeded_notes
 from vacancy.perf.indexes.open_trial import open_trial
 from vacancy.perf.indexes.read_facts import read_facts
-from vacancy.perf.indexes.standing import standing_findings
+from vacancy.perf.indexes.standing import invalid_indexes, standing_findings
 from vacancy.perf.indexes.trial import (
     NOTHING,
     Change,
@@ -64,11 +64,13 @@ async def check_indexes(
             standing = tuple(one for one in standing if not _decided(one, names))
         else:
             findings = await open_findings(trial, before, workload, _rows_of(facts).get)
-            findings += [
-                fault.finding for fault in invalid_faults(trial.engine, before.catalog, ())
-            ]
-            findings += await unneeded_notes(trial, before, workload, _bytes_of(facts))
-        standing = await _tried(trial, before, workload, standing, facts)
+            findings += invalid_indexes(facts)
+        standing, advised = await _tried(trial, before, workload, standing, facts)
+        if not workload.closed:
+            # Who follows all that is advised must lose nothing by it either.
+            findings += await unneeded_notes(
+                trial, workload, _bytes_of(facts), advised, _held(facts)
+            )
         findings = _merged(findings, standing)
         why_not = trial.why_not
     source = workload.source
@@ -95,6 +97,12 @@ async def _closed(
     """All that a closed workload decides."""
     faults = await declared_faults(trial, before, workload, declared)
     faults += invalid_faults(trial.engine, before.catalog, declared)
+    building = {index.name for index in facts.indexes if index.is_being_built}
+    faults = [
+        one
+        for one in faults
+        if one.finding.name != "index_invalid" or one.finding.index not in building
+    ]
     mending = _together(fault.change for fault in faults)
     after = before
     if trial.tries:
@@ -127,9 +135,9 @@ async def _tried(
     workload: Workload,
     standing: Iterable[IndexFinding],
     facts: Facts,
-) -> tuple[IndexFinding, ...]:
-    """Findings that would have an index dropped, each with what came of it; without those that
-    would make a statement read or sort more."""
+) -> tuple[tuple[IndexFinding, ...], Change]:
+    """Findings that would have an index dropped, each with what came of it, on top of those before
+    it; without those that would make a statement read or sort more. And all these drops."""
     indexes = {
         index.name: made_from(trial.engine, table, index)
         for table in before.catalog.tables
@@ -137,17 +145,23 @@ async def _tried(
     }
     sizes_bytes = _bytes_of(facts)
     kept = []
+    advised, base = NOTHING, before
     for finding in standing:
         made = indexes.get(finding.index)
+        if made is not None and made.table != finding.table:
+            made = None  # one of its name in another schema
         if finding.name in _BY_STANDING and made and workload.questions:
+            drop = Change(drops=(made,))
             proof, after = await prove(
-                trial, before, workload, Change(drops=(made,)), sizes_bytes.get(finding.index)
+                trial, base, workload, drop, sizes_bytes.get(finding.index), advised
             )
-            if after is not None and after.worse_than(before):
-                continue
+            if after is not None:
+                if after.worse_than(base):
+                    continue
+                advised, base = advised.then(drop), after
             finding = msgspec.structs.replace(finding, proof=proof)
         kept.append(finding)
-    return tuple(kept)
+    return tuple(kept), advised
 
 
 def _merged(
@@ -161,7 +175,7 @@ def _merged(
     missing = {(one.table, one.index) for one in findings if one.name == "index_missing"}
     for one in standing:
         proven = unneeded.get(one.index) if one.name in _BY_STANDING else None
-        if proven is not None:
+        if proven is not None and proven.table == one.table:
             if one.index in told:
                 continue
             told.add(one.index)
@@ -186,6 +200,11 @@ def _together(changes: Iterable[Change]) -> Change:
 def _bytes_of(facts: Facts) -> Mapping[str, int]:
     """How large each index is, where that is known."""
     return {one.name: one.size_bytes for one in facts.indexes if one.size_bytes is not None}
+
+
+def _held(facts: Facts) -> frozenset[str]:
+    """Indexes that something else than a search needs, or that belong to a partitioned table."""
+    return frozenset(one.name for one in facts.indexes if one.is_held or one.is_partitioned)
 
 
 def _rows_of(facts: Facts) -> Mapping[str, int]:

@@ -77,6 +77,8 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How to drop the constraint; empty on SQLite, where that is not possible."""
     is_valid: bool = True
     is_being_built: bool = False
+    is_deferrable: bool = False
+    """It refuses rows at the end of a transaction only, and settles no conflict of an INSERT."""
     is_held: bool = False
     """Something else needs this very index: a foreign key, replication, the table's order, the
     index of a partitioned table."""

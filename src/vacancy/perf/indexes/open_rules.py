@@ -13,24 +13,25 @@ from vacancy.db.catalog import Catalog, Index, Table
 from vacancy.db.plan import indexes_of
 from vacancy.db.statement import Engine
 from vacancy.perf.indexes.finding import IndexFinding, Proof
-from vacancy.perf.indexes.trial import Change, IndexMade, Look, Planned, Trial, made_from, quoted
+from vacancy.perf.indexes.quoting import quoted
+from vacancy.perf.indexes.trial import Change, IndexMade, Look, Planned, Trial, made_from
 from vacancy.perf.indexes.workload import Question, Workload
-from vacancy.perf.indexes.workload_rules import may_go, plan_changes
+from vacancy.perf.indexes.workload_rules import may_go, plan_changes, prove
 
 _LONGEST_NAME = 63
+_DOWN = " DESC"
+_NAME = r'(?:"(?P<quoted>(?:[^"]|"")+)"|\b(?P<column>[A-Za-z_]\w*))'
 _COMPARED = re.compile(
-    r"""(?:\b(?P<of>\w+)\.)?"?\b(?P<column>[A-Za-z_]\w*)"?\)?(?:::[\w ]+)?\s*
+    rf"""(?:\b(?P<of>\w+)\.)?{_NAME}\)?(?:::[\w ]+)?\s*
     (?P<sign>=|<=|>=|<|>|\bIN\b|\bBETWEEN\b|\bIS\b(?!\s+NOT))""",
     re.IGNORECASE | re.VERBOSE,
 )
-_COMPARED_WITH = re.compile(r'(?<![<>!])=\s*(?:(?P<of>\w+)\.)?"?(?P<column>[A-Za-z_]\w*)"?')
+_COMPARED_WITH = re.compile(rf"(?<![<>!])=\s*(?:(?P<of>\w+)\.)?{_NAME}")
 _ORDER = re.compile(
     r"\bORDER\s+BY\s+(.+?)(?=\bLIMIT\b|\bOFFSET\b|\bFETCH\b|\bFOR\b|\)|;|$)",
     re.IGNORECASE | re.DOTALL,
 )
-_ORDERED = re.compile(
-    r'(?:(?P<of>\w+)\.)?"?(?P<column>[A-Za-z_]\w*)"?(?:\s+(?P<way>ASC|DESC))?', re.IGNORECASE
-)
+_ORDERED = re.compile(rf"(?:(?P<of>\w+)\.)?{_NAME}(?:\s+(?P<way>ASC|DESC))?", re.IGNORECASE)
 
 
 async def open_findings(
@@ -76,27 +77,40 @@ async def open_findings(
 
 
 async def unneeded_notes(
-    trial: Trial, before: Look, workload: Workload, sizes_bytes: Mapping[str, int]
+    trial: Trial,
+    workload: Workload,
+    sizes_bytes: Mapping[str, int],
+    advised: Change,
+    held: frozenset[str],
 ) -> list[IndexFinding]:
-    """Indexes without which no plan changes. Only a note: the workload may not be all."""
+    """Indexes without which no plan changes, once what is `advised` is done, and what stands in
+    the notes before. Only a note: the workload may not be all. Those that are `held` have another
+    task."""
     if not workload.questions or not trial.tries:
         return []
+    base = await trial.look(workload.questions, advised)
     used = {
         way.index
-        for planned in before.plans.values()
+        for planned in base.plans.values()
         if planned.plan is not None
         for way in planned.plan.ways
     }
     notes = []
-    for table in before.catalog.tables:
+    for table in base.catalog.tables:
         for index in table.indexes if "." not in table.name else ():
-            if index.name in used or not index.valid or not may_go(table, index, None):
+            if (
+                index.name in used | held
+                or not index.valid
+                or not may_go(base.catalog, table, index, None)
+            ):
                 continue
             drop = Change(drops=(made_from(trial.engine, table, index),))
-            look = await trial.look(workload.questions, drop)
-            changed = plan_changes(before, look)
-            if changed:
+            proof, after = await prove(
+                trial, base, workload, drop, sizes_bytes.get(index.name), advised
+            )
+            if proof is None or after is None or proof.changed or _told_otherwise(base, after):
                 continue
+            advised, base = advised.then(drop), after
             notes.append(
                 IndexFinding(
                     name="index_unneeded",
@@ -106,14 +120,18 @@ async def unneeded_notes(
                     sentence=f"None of the {len(workload.questions)} statements that are known"
                     f" needs {index.name} ({', '.join(index.columns)}). Others may.",
                     fix=drop.sql(trial.engine),
-                    proof=Proof(
-                        change=drop.sql(trial.engine),
-                        statements=len(workload.questions),
-                        size_bytes=sizes_bytes.get(index.name),
-                    ),
+                    proof=proof,
                 )
             )
     return notes
+
+
+def _told_otherwise(before: Look, after: Look) -> bool:
+    """Whether the database words a plan in another way, be it in one that we cannot read."""
+    return any(
+        planned.plan and (other := after.plans[name].plan) and planned.plan.text != other.text
+        for name, planned in before.plans.items()
+    )
 
 
 def _refused(before: Look) -> Iterator[IndexFinding]:
@@ -187,7 +205,7 @@ async def _best(
     replaced = tuple(
         made_from(trial.engine, table, index)
         for index in table.indexes
-        if _begins(trial.engine, best, index) and may_go(table, index, frozenset())
+        if _begins(trial.engine, best, index) and may_go(before.catalog, table, index, frozenset())
     )
     if replaced:
         instead = msgspec.structs.replace(added, drops=replaced)
@@ -225,7 +243,7 @@ def _candidates(before: Look, question: Question, table: Table) -> Iterator[Inde
     for parts in (
         equal,
         [*equal, *ranged[:1]],
-        [*equal, *(one for one in order if one.split()[0] not in equal)],
+        [*equal, *(one for one in order if _plain([one])[0] not in equal)],
         [*(one for one in equal if one in _plain(order)), *ranged[:1]],
         order,
         *([one] for one in equal),
@@ -236,9 +254,9 @@ def _candidates(before: Look, question: Question, table: Table) -> Iterator[Inde
         seen.add(tuple(parts))
         if any(tuple(columns) == known[: len(columns)] for known in standing):
             continue
-        name = f"ix_{table.name}_{'_'.join(columns)}"[:_LONGEST_NAME]
+        name = re.sub(r"\W", "_", f"ix_{table.name}_{'_'.join(columns)}")[:_LONGEST_NAME]
         body = ", ".join(
-            " ".join([quoted(column), *part.split()[1:]])
+            quoted(column) + (_DOWN if part.endswith(_DOWN) else "")
             for column, part in zip(columns, parts, strict=True)
         )
         yield IndexMade(
@@ -252,16 +270,17 @@ def _candidates(before: Look, question: Question, table: Table) -> Iterator[Inde
 def _compared(text: str, table: Table) -> tuple[list[str], list[str]]:
     """The table's columns that are compared for equality, and otherwise. A guess from the text:
     what is wrong in it is found out by the trial."""
-    columns = {column.name for column in table.columns}
     equal: list[str] = []
     ranged: list[str] = []
     for found in _COMPARED.finditer(text):
-        if found["column"] in columns and _is_of(text, found["of"], table.name):
+        column = _column(found, table)
+        if column and _is_of(text, found["of"], table.name):
             to = equal if found["sign"].upper() in ("=", "IN", "IS") else ranged
-            to.append(found["column"])
+            to.append(column)
     for found in _COMPARED_WITH.finditer(text):
-        if found["column"] in columns and _is_of(text, found["of"], table.name):
-            equal.append(found["column"])
+        column = _column(found, table)
+        if column and _is_of(text, found["of"], table.name):
+            equal.append(column)
     equal = list(dict.fromkeys(equal))
     return equal, [one for one in dict.fromkeys(ranged) if one not in equal]
 
@@ -270,17 +289,25 @@ def _order(sql: str, table: Table) -> list[str]:
     """The columns of the last ORDER BY, as far as they are the table's; their directions only
     where they differ."""
     clauses = _ORDER.findall(sql)
-    columns = {column.name for column in table.columns}
     found: list[tuple[str, bool]] = []
     for part in clauses[-1].split(",") if clauses else ():
         one = _ORDERED.fullmatch(part.strip())
-        if one is None or one["column"] not in columns:
+        column = one and _column(one, table)
+        if one is None or not column or not _is_of(sql, one["of"], table.name):
             break
-        if not _is_of(sql, one["of"], table.name):
-            break
-        found.append((one["column"], (one["way"] or "").upper() == "DESC"))
+        found.append((column, (one["way"] or "").upper() == "DESC"))
     mixed = len({down for _, down in found}) > 1
-    return [f"{column} DESC" if down and mixed else column for column, down in found]
+    return [f"{column}{_DOWN}" if down and mixed else column for column, down in found]
+
+
+def _column(found: re.Match[str], table: Table) -> str:
+    """The table's column that a text names; empty where it has none of that name. Without quotes
+    no database looks at the case."""
+    named = (found["quoted"] or "").replace('""', '"')
+    for column in table.columns:
+        if column.name == named or column.name.lower() == (found["column"] or "").lower():
+            return column.name
+    return ""
 
 
 def _is_of(text: str, qualifier: str | None, table: str) -> bool:
@@ -292,7 +319,7 @@ def _is_of(text: str, qualifier: str | None, table: str) -> bool:
 
 
 def _plain(parts: Sequence[str]) -> list[str]:
-    return [part.split()[0] for part in parts]
+    return [part.removesuffix(_DOWN) for part in parts]
 
 
 def _free(name: str, catalog: Catalog) -> str:
@@ -317,6 +344,9 @@ def _advice(
 ) -> IndexFinding:
     does = "reads all of" if scanned else "sorts rows of"
     (index,) = change.creates
+    sql = change.sql(trial.engine)
+    if "partitioned" in table.options:
+        sql = sql.replace(" CONCURRENTLY", "")  # PostgreSQL builds such a one in no other way
     instead = "".join(f" {one.name} is its beginning and may go." for one in change.drops)
     return IndexFinding(
         name="table_scanned" if scanned else "rows_sorted",
@@ -325,9 +355,9 @@ def _advice(
         index=index.name,
         sentence=f"{question.name} {does} {table.name}{_so_many(rows(table.name))}"
         f"{_so_often(question)}. An index on ({', '.join(index.columns)}) saves that.{instead}",
-        fix=change.sql(trial.engine),
+        fix=sql,
         proof=Proof(
-            change=change.sql(trial.engine),
+            change=sql,
             statements=len(look.plans),
             changed=plan_changes(before, look),
         ),

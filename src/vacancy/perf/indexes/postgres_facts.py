@@ -197,6 +197,7 @@ def _index(row: Any, block_bytes: int) -> IndexFacts:
         constraint_sql_name=row["constraint_sql_name"] or "",
         is_valid=row["is_valid"],
         is_being_built=row["is_being_built"],
+        is_deferrable=row["is_deferrable"],
         is_held=row["is_held"],
         is_partitioned=row["is_partitioned"],
         made=row["made"],

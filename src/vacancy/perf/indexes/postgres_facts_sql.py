@@ -121,6 +121,7 @@ SELECT
     i.indisunique AS is_unique,
     i.indnullsnotdistinct AS nulls_are_equal,
     i.indisvalid AND i.indisready AS is_valid,
+    NOT i.indimmediate AS is_deferrable,
     EXISTS (
         SELECT FROM pg_stat_progress_create_index AS b WHERE b.index_relid = c.oid
     ) AS is_being_built,

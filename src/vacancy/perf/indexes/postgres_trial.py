@@ -21,6 +21,7 @@ from vacancy.db.postgres.errors import CONNECTING_ERRORS, DRIVER_ERRORS, transla
 from vacancy.db.postgres.plan import FORCED, explain, read_plan
 from vacancy.db.statement import Engine
 from vacancy.errors import Internal, Unsupported
+from vacancy.perf.indexes.quoting import quoted
 from vacancy.perf.indexes.trial import (
     NOTHING,
     Change,
@@ -29,7 +30,6 @@ from vacancy.perf.indexes.trial import (
     Planned,
     constraints_made,
     made_from,
-    quoted,
 )
 from vacancy.perf.indexes.workload import Question
 

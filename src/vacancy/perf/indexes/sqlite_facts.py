@@ -6,7 +6,6 @@ pages of each tree are read through `dbstat`, and the fan-out of those above tel
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +26,11 @@ from vacancy.perf.indexes.facts import (
     NumberedKey,
     TableFacts,
 )
+from vacancy.perf.indexes.quoting import quoted
 
 SAMPLED_PAGES = 1_000
 """Of each tree: 4 MB, and 9 ms when the system has them in memory. Smaller ones are read whole."""
 _END = 2**63 - 1
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEYWORDS = frozenset(apsw.keywords)
 
 
 class _Tree(msgspec.Struct, frozen=True):
@@ -53,13 +51,6 @@ def read_sqlite_facts(path: Path) -> Facts:
         raise translated(error, "reading what the file tells of itself") from error
     finally:
         connection.close()
-
-
-def quoted(name: str) -> str:
-    """The name as it is written in SQL, with quotes where it needs them."""
-    if _PLAIN.fullmatch(name) and name.upper() not in _KEYWORDS:
-        return name
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _read(connection: apsw.Connection, catalog: Catalog, path: Path) -> Facts:

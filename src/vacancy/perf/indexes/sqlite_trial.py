@@ -14,7 +14,8 @@ from vacancy.db.sqlite.plan import plan_of_text, shape_of
 from vacancy.db.sqlite.session import open_untouched, translated
 from vacancy.db.statement import Engine
 from vacancy.errors import Missing, VacancyError
-from vacancy.perf.indexes.trial import NOTHING, Change, Look, Planned, quoted
+from vacancy.perf.indexes.quoting import quoted
+from vacancy.perf.indexes.trial import NOTHING, Change, Look, Planned
 from vacancy.perf.indexes.workload import Question
 
 _Statistics = list[tuple[Any, ...]]
@@ -57,7 +58,10 @@ class SqliteTrial:
         copy.deserialize("main", self._schema)
         refused: dict[str, str] = {}
         for index in change.drops:
-            copy.execute(f"DROP INDEX IF EXISTS {quoted(index.name)}")
+            try:
+                copy.execute(f"DROP INDEX IF EXISTS {quoted(index.name)}")
+            except apsw.Error as error:  # it carries a constraint
+                refused[index.name] = str(error)
         for index in change.creates:
             try:
                 copy.execute(index.creates())

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from vacancy.perf.indexes.alike import alike_indexes
 from vacancy.perf.indexes.facts import Facts, ForeignKey, IndexFacts, NumberedKey, TableFacts
 from vacancy.perf.indexes.finding import IndexFinding
+from vacancy.perf.indexes.quoting import quoted
 from vacancy.perf.indexes.serving import serving_findings
 from vacancy.perf.indexes.thresholds import Thresholds
 from vacancy.perf.indexes.words import drop, in_bytes, in_time, rebuild
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _LONGEST_NAME = 63
 _LEFT_BY_REBUILD = re.compile(r"_ccnew\d*$")
 
@@ -147,7 +147,7 @@ def _name_for(key: ForeignKey, taken: set[str]) -> str:
         if name in taken:
             name = f"{name[: _LONGEST_NAME - 4]}_{len(taken) % 1000}"
     taken.add(name)
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    return quoted(name)
 
 
 def constraints_not_valid(facts: Facts) -> Iterator[IndexFinding]:

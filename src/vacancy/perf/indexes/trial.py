@@ -11,6 +11,7 @@ import msgspec
 from vacancy.db.catalog import Catalog, Index, Table
 from vacancy.db.plan import Plan
 from vacancy.db.statement import Engine
+from vacancy.perf.indexes.quoting import quoted
 from vacancy.perf.indexes.workload import Question
 
 
@@ -194,11 +195,3 @@ def constraints_made(table: Table) -> list[IndexMade]:
         for one in table.constraints
         if one.kind in ("primary key", "unique")
     ]
-
-
-def quoted(name: str) -> str:
-    """A name for SQL; plain ones stay as they are."""
-    if name.isascii() and name.replace("_", "a").isalnum() and name == name.lower():
-        return name
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

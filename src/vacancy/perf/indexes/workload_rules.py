@@ -17,6 +17,7 @@ from vacancy.errors import Internal
 from vacancy.perf.indexes.as_declared import Fault, fault_of, find_standing, may_serve
 from vacancy.perf.indexes.finding import IndexFinding, PlanChange, Proof, Rule
 from vacancy.perf.indexes.trial import (
+    NOTHING,
     Change,
     IndexMade,
     Look,
@@ -154,7 +155,7 @@ async def unneeded_faults(
     for table, index in _indexes(mended.catalog):
         if index.name in names or not index.valid or table.name not in ours:
             continue
-        if not may_go(table, index, parents_changed):
+        if not may_go(mended.catalog, table, index, parents_changed):
             continue
         drop = Change(drops=(made_from(trial.engine, table, index),))
         look = await trial.look(workload.questions, mending.then(drop))
@@ -203,12 +204,20 @@ async def left_over(
 
 
 async def prove(
-    trial: Trial, before: Look, workload: Workload, change: Change, size_bytes: int | None = None
+    trial: Trial,
+    before: Look,
+    workload: Workload,
+    change: Change,
+    size_bytes: int | None = None,
+    done: Change = NOTHING,
 ) -> tuple[Proof | None, Look | None]:
-    """Tries a change; nothing where none can be tried."""
+    """Tries a change, after what is `done` when `before` was looked at; nothing where none can be
+    tried, or the copy refuses it."""
     if not trial.tries:
         return None, None
-    after = await trial.look(workload.questions, change)
+    after = await trial.look(workload.questions, done.then(change))
+    if any(one.name in after.refused for one in (*change.drops, *change.creates)):
+        return None, None
     proof = Proof(
         change=change.sql(trial.engine),
         statements=len(workload.questions),
@@ -249,17 +258,29 @@ def _named_by_contracts(engine: Engine, workload: Workload) -> set[str]:
     }
 
 
-def may_go(table: Table, index: Index, parents_changed: frozenset[str] | None) -> bool:
-    """Whether an index has no other task than to be searched: it holds no rule of its own, and no
-    parent's rows are looked for by it."""
-    keys = [set(one.columns) for one in table.constraints if one.kind in ("primary key", "unique")]
+def may_go(
+    catalog: Catalog, table: Table, index: Index, parents_changed: frozenset[str] | None
+) -> bool:
+    """Whether an index has no other task than to be searched: it holds no rule of its own, no
+    reference needs it to be unique, and no parent's rows are looked for by it."""
+    keys = [
+        _folded(one.columns) for one in table.constraints if one.kind in ("primary key", "unique")
+    ]
     if index.unique and not (
-        not index.predicate and any(key <= set(index.columns) for key in keys)
+        not index.predicate and any(key <= _folded(index.columns) for key in keys)
+    ):
+        return False
+    if index.unique and any(
+        (_parent(one.definition), _parent_columns(one.definition))
+        == (table.name.lower(), _folded(index.columns))
+        for other in catalog.tables
+        for one in other.constraints
+        if one.kind == "foreign key"
     ):
         return False
     return not any(
         one.kind == "foreign key"
-        and set(index.columns[: len(one.columns)]) == set(one.columns)
+        and _folded(index.columns[: len(one.columns)]) == _folded(one.columns)
         and (parents_changed is None or _parent(one.definition) in parents_changed)
         for one in table.constraints
     )
@@ -269,6 +290,18 @@ def _parent(definition: str) -> str:
     """`references parent (id)`, or PostgreSQL's `FOREIGN KEY (a) REFERENCES parent(id)`."""
     _, _, after = definition.lower().partition("references ")
     return after.partition("(")[0].strip().strip('"')
+
+
+def _folded(columns: Iterable[str]) -> set[str]:
+    """To compare names as SQLite does. On PostgreSQL two that differ in case alone are rare."""
+    return {column.lower() for column in columns}
+
+
+def _parent_columns(definition: str) -> set[str]:
+    """Those that are referred to; none where it is the primary key, unsaid."""
+    _, _, after = definition.lower().partition("references ")
+    columns = after.partition("(")[2].partition(")")[0]
+    return {column.strip().strip('"') for column in columns.split(",") if column.strip()}
 
 
 def _indexes(catalog: Catalog) -> Iterable[tuple[Table, Index]]:
